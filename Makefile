@@ -3,7 +3,12 @@
 PYTHON ?= python3
 L ?=
 
-.PHONY: run test lab refresh links lock measure
+.PHONY: run test lab refresh links lock measure mutants workbooks workbook
 
-run test lab refresh links lock measure:
+run test lab refresh links lock measure mutants workbooks workbook:
 	@$(PYTHON) tools/course.py $@ $(L)
+
+# Answer the checks of a saved workbook, or of a folder of them: make workbook-check FILE=path
+.PHONY: workbook-check
+workbook-check:
+	@$(PYTHON) tools/course.py $@ "$(FILE)"

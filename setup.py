@@ -20,6 +20,7 @@ setup(
     url=facts["git_url"],
     python_requires=f">={facts['min_python']}",
     packages=[facts["lib_name"]],
+    package_data={facts["lib_name"]: ["*.json"]},  # what the workbooks know of their lessons
     install_requires=facts["requirements"].split(),
     extras_require={"dev": facts["dev_requirements"].split()},
 )

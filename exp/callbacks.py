@@ -208,6 +208,10 @@ class Callback:
         # Copying a callback asks for special methods; those are never the runner's.
         run = self.__dict__.get("run")
         if not name.startswith("__") and hasattr(run, name): return getattr(run, name)
+        self._not_found(run, name)
+
+    def _not_found(self, run, name):
+        "Raise the error for what neither the callback nor its runner has; propose what was meant."
         if run is None and name in _STATE:
             raise AttributeError(f"{type(self).__name__} has no Runner yet, so no {name!r}; it is "
                                  "there during a fit")
@@ -306,7 +310,7 @@ class _EventCaller:
             for event in self.events}
 
     def __call__(self, event):
-        "Call every listener of `event`; True if any of them returned True."
+        "Call every listener of `event`; True if any of the answers counts as true."
         if event not in self.listeners:
             raise ValueError(f"there is no event {event!r}; there are {', '.join(self.events)}")
         answer = False

@@ -23,7 +23,7 @@ from fastcore.xdg import xdg_cache_home
 
 # %% ../nbs/00_data.ipynb #cf777f00
 def _digits():
-    "scikit-learn's handwritten digits, 8×8: a fixed, stratified split into 80 % and 20 %."
+    "scikit-learn's digits, a stratified split, 80 to 20 % -> x_train, y_train, x_valid, y_valid."
     from sklearn.datasets import load_digits    # imported here: the package loads without it
     from sklearn.model_selection import train_test_split
     x, y = load_digits(return_X_y=True)
@@ -82,12 +82,12 @@ def set_seed(seed:int, # a whole number from 0 to 2**32 - 1
     np.random.seed(seed)
     torch.manual_seed(seed)
 
-# %% ../nbs/00_data.ipynb #fd57afbb
+# %% ../nbs/00_data.ipynb #e39ae84f
 _IDX_TYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 
-
+# %% ../nbs/00_data.ipynb #fd57afbb
 def _idx_header(file):
-    "The numpy type and the shape that an IDX file's header claims."
+    "-> (numpy type, shape as a list of Python ints): what an IDX file's header claims."
     magic = file.read(4)
     if (len(magic) < 4 or magic[:2] != b"\0\0" or magic[2] not in _IDX_TYPES
             or not 1 <= magic[3] <= 8):
@@ -175,6 +175,16 @@ def _temporary_file_beside(target):
     os.close(handle)
     return Path(path)
 
+# %% ../nbs/00_data.ipynb #99962c3f
+def _failed_download(file, target, no_answer, not_the_file):
+    "The error of a download that failed; both dictionaries say why, for each address."
+    tried = "; ".join(f"{url}: {why}" for url, why in {**no_answer, **not_the_file}.items())
+    if not_the_file:
+        return ValueError(f"{file}: no mirror sent it as it should be, and what came was removed "
+                          f"(tried {tried})")
+    return ConnectionError(f"{file} could not be downloaded (tried {tried}); put it by hand into "
+                           f"{target.parent}, or use get_data('digits'), which needs no network")
+
 # %% ../nbs/00_data.ipynb #bf26ed9f
 def _download(file, target, source):
     "Fetch `file` of the table `source`; only the right content ever stands at the path `target`."
@@ -191,12 +201,7 @@ def _download(file, target, source):
             not_the_file[url] = fault
         except (OSError, http.client.HTTPException) as error: no_answer[url] = error
         finally: part.unlink(missing_ok=True)
-    tried = "; ".join(f"{url}: {why}" for url, why in {**no_answer, **not_the_file}.items())
-    if not_the_file:
-        raise ValueError(f"{file}: no mirror sent it as it should be, and what came was removed "
-                         f"(tried {tried})")
-    raise ConnectionError(f"{file} could not be downloaded (tried {tried}); put it by hand into "
-                          f"{target.parent}, or use get_data('digits'), which needs no network")
+    raise _failed_download(file, target, no_answer, not_the_file)
 
 # %% ../nbs/00_data.ipynb #cb58b6e5
 def _find_file(file, folder, source):
@@ -215,7 +220,7 @@ def _find_file(file, folder, source):
 
 # %% ../nbs/00_data.ipynb #dea93afd
 def _mnist(folder, source):
-    "MNIST, or another data set described by a table like `MNIST`."
+    "MNIST, or a data set with a table like `MNIST` -> x_train, y_train, x_valid, y_valid."
     images, labels = source["images"], source["labels"]
     x, y = (read_idx(_find_file(file, folder, source)) for file in (images, labels))
     cut, end = source["train"], source["train"] + source["valid"]

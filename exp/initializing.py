@@ -16,7 +16,7 @@ from torch import nn
 
 # %% ../nbs/02b_initializing.ipynb #578583b7
 def _fans(w):
-    "How many products the weight `w` sums for one output, and for the gradient of one input."
+    "How many products `w` sums for one output and one input's gradient; ValueError for a bias."
     if w.ndim < 2 or not w.numel():
         raise ValueError(f"w has shape {tuple(w.shape)}; expected [n_out, n_in] or [n_out, n_in, "
                          "height, width], none of them 0; a bias has no fan, set it to 0 instead")

@@ -8,6 +8,15 @@ __all__ = ['matmul_loops', 'matmul_dot', 'matmul_broadcast', 'matmul_einsum', 'm
 # %% ../nbs/01_matmul.ipynb #7d67ee40
 import torch
 
+# %% ../nbs/01_matmul.ipynb #999b158a
+def _three_loops(a, b):
+    "The scores of `a`'s rows for `b`'s columns, one multiply-add at a time; inputs are trusted."
+    out = a.new_zeros(len(a), b.shape[1])
+    for i in range(len(a)):
+        for j in range(b.shape[1]):
+            for k in range(a.shape[1]): out[i, j] += a[i, k] * b[k, j]
+    return out
+
 # %% ../nbs/01_matmul.ipynb #17f0f181
 def _advice(a, b):
     "Which matrix to transpose so that the inner sizes agree; empty if that does not help."
@@ -34,11 +43,7 @@ def matmul_loops(a,  # [n, k]
                  ):
     "The product [n, m], one multiply-add at a time; a ValueError when shapes or types do not fit."
     _check(a, b)
-    out = a.new_zeros(len(a), b.shape[1])
-    for i in range(len(a)):
-        for j in range(b.shape[1]):
-            for k in range(a.shape[1]): out[i, j] += a[i, k] * b[k, j]
-    return out
+    return _three_loops(a, b)
 
 # %% ../nbs/01_matmul.ipynb #9a5488ff
 def matmul_dot(a,  # [n, k]

@@ -27,7 +27,7 @@ def _check_classes(pred, target):
 def nll(log_probs,  # log-probabilities [n, n_classes]
         target,     # the right classes, int64 [n]
         ):
-    "Minus the mean log-probability of the right classes; a ValueError when shapes do not fit."
+    "Minus the mean log-probability of the right classes, a tensor; ValueError if shapes misfit."
     _check_classes(log_probs, target)
     return -log_probs[torch.arange(len(target), device=target.device), target].mean()
 
@@ -35,7 +35,7 @@ def nll(log_probs,  # log-probabilities [n, n_classes]
 def accuracy(pred,    # logits [n, n_classes]
              target,  # the right classes, int64 [n]
              ):
-    "The share of rows whose largest logit is the right class's; ValueError when shapes do not fit."
+    "Share of rows whose largest logit is the right class's, a tensor; ValueError if shapes misfit."
     _check_classes(pred, target)
     return (pred.argmax(dim=1) == target).float().mean()
 
@@ -45,7 +45,7 @@ class Optimizer:
     def __init__(self,
                  params,         # the tensors to train; an iterable, read once
                  lr:float=0.5,   # learning rate
-                 ):
+                 ):              # ValueError: params is one tensor, or there are no parameters
         if torch.is_tensor(params): raise ValueError("params is one tensor; give a list of it: [p]")
         self.params, self.lr = list(params), lr
         if not self.params:
@@ -87,8 +87,8 @@ def _collate(batch):
 def get_dls(train_ds,   # dataset to learn from
             valid_ds,   # dataset to validate on
             bs:int,     # samples in a training batch; validation takes twice as many
-            **kwargs,   # for both DataLoaders, e.g. num_workers
-            ):
+            **kwargs,   # for both DataLoaders; a collate_fn among them replaces _collate
+            ):          # -> training loader, validation loader
     "A shuffled DataLoader for training and one in fixed order, of larger batches, for validation."
     kwargs = {"collate_fn": _collate, **kwargs}
     train_dl = DataLoader(train_ds, bs, shuffle=True, **kwargs)
@@ -96,7 +96,7 @@ def get_dls(train_ds,   # dataset to learn from
 
 # %% ../nbs/03_minibatch_training.ipynb #12d2c5ad
 def _validate(model, loss_func, valid_dl):
-    "Mean loss and accuracy over the samples of `valid_dl`, however it is cut into batches."
+    "Mean loss and accuracy over the samples of `valid_dl`; ValueError when it gives no batch."
     loss_sum = right_sum = count = 0
     with torch.no_grad():
         for xb, yb in valid_dl:
@@ -114,7 +114,7 @@ def fit(epochs,     # how often to go through the training data, at least 1
         opt,        # has step() and zero_grad()
         train_dl,   # batches (xb, yb) to learn from
         valid_dl,   # batches (xb, yb) to validate on
-        ):
+        ):          # ValueError: epochs below 1, or no batch to validate on
     "Train, print the validation loss and accuracy after each epoch, and return the last ones."
     if epochs < 1: raise ValueError(f"epochs is {epochs}; it must be at least 1")
     for epoch in range(epochs):

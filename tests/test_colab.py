@@ -48,18 +48,27 @@ def colab(tmp_path):
     return python
 
 
-def test_a_lesson_alone_runs_in_colab(tmp_path, repository, colab):
-    path = lessons("04")[0]
+def test_notebooks_alone_run_in_colab(tmp_path, repository, colab):
+    "A lesson, a workbook and the milestone, which finds the workbook that is saved beside it."
     folder = tmp_path / "content"
     folder.mkdir()
-    nbformat.write(links.linked(read(path), path, repository), folder / path.name)
+    workbook, milestone = (ROOT / "workbooks" / f"{name}.ipynb"
+                           for name in ("03_minibatch_training", "milestone_1"))
+    paths = [lessons("04")[0], workbook, milestone]
+    for path in paths:
+        nbformat.write(links.linked(read(path), path, repository), folder / path.name)
     ours = ("PYTHON", "EXP_", "JUPYTER")
     environment = {k: v for k, v in os.environ.items() if not k.startswith(ours)}
     environment |= {"COLAB_RELEASE_TAG": "release", "JUPYTER_PREFER_ENV_PATH": "1"}
-    run(colab, "-m", "jupyter", "execute", "--inplace", path.name, cwd=folder, env=environment)
-    executed = nbformat.read(folder / path.name, 4)
-    assert not [o for o in outputs(executed) if o.output_type == "error"]
-    assert float(results(executed)["validation accuracy"]) > 0.9
+    executed = {}
+    for path in paths:
+        run(colab, "-m", "jupyter", "execute", "--inplace", path.name, cwd=folder, env=environment)
+        executed[path] = nbformat.read(folder / path.name, 4)
+        assert not [o for o in outputs(executed[path]) if o.output_type == "error"], path.name
+    _, *others = ("".join(o.get("text", "") for o in outputs(executed[p])) for p in paths)
+    assert float(results(executed[paths[0]])["validation accuracy"]) > 0.9
+    assert "not written yet" in others[0] and "\n0 of " in others[0]
+    assert "exp: not written yet" in others[1] and "no saved workbook" in others[1]
     installed = run(colab, "-m", "pip", "show", "-f", "exp", cwd=folder, env=environment)
     location = next(line for line in installed.splitlines() if line.startswith("Location:"))
     assert Path(location.split()[1]).is_relative_to(tmp_path / "env"), (

@@ -1,4 +1,4 @@
-"""The course's commands: python tools/course.py run|test|lab|refresh|links|lock|measure [lesson]
+"""The course's commands: python tools/course.py run|test|lab|refresh|mutants|… [lesson]
 
 Runs on a bare Python: it makes `.venv` from settings.ini and constraints.txt when that is missing
 or out of date, and hands over to the scripts beside it. `EXP_UNPINNED=1` leaves the constraints
@@ -80,16 +80,26 @@ def test():
         call(*command)
 
 
+def make_workbooks(*lesson):
+    "The workbooks, and the teacher's page, which quotes what their checks answer."
+    call("tools/workbooks.py", *lesson)
+    if hasattr(os, "fork"): call("tools/teaching.py", *lesson)
+
+
 def main():
-    command, *lesson = sys.argv[1:] or [""]
+    command, *argument = sys.argv[1:] or [""]
     commands = {
-        "run": lambda: call("tools/run_lessons.py", *lesson),
-        "refresh": lambda: call("tools/run_lessons.py", "--in-place", *lesson),
+        "run": lambda: call("tools/run_lessons.py", *argument),
+        "refresh": lambda: call("tools/run_lessons.py", "--in-place", *argument),
         "test": test,
         "lab": lambda: call("-m", "jupyter", "lab", "nbs"),
         "links": lambda: call("tools/links.py"),
+        "workbooks": lambda: make_workbooks(*argument),
+        "workbook": lambda: make_workbooks(*argument),
+        "workbook-check": lambda: call("tools/grade.py", *argument),
         "lock": lambda: call("tools/lock.py"),
         "measure": lambda: call("tools/measure.py"),
+        "mutants": lambda: call("tools/score.py", *argument),
     }
     if command not in commands:
         sys.exit(f"Unknown command {command!r}; there are: {', '.join(commands)}.")

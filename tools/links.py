@@ -23,7 +23,7 @@ if "COLAB_RELEASE_TAG" in os.environ and importlib.util.find_spec("exp") is None
     install = [sys.executable, "-m", "pip", "install", "-q"]
     subprocess.run([*install, f"git+{{repository}}"], check=True)'''
 TABLE = re.compile(r"(<!-- lessons: written by make links -->\n).*?(<!-- end of lessons -->)", re.S)
-LINK = re.compile(r"\n\n\[Open in Colab\]\([^)]*\)")
+LINKS = re.compile(r"\n\n\[(Practise|Open in Colab)\]\(.*", re.S)
 FIGURE = ROOT / "images" / "loop.png"
 
 
@@ -33,39 +33,62 @@ def git_url():
 
 
 def colab(address, path):
-    "The address that opens a lesson in Colab; empty where it cannot (it opens what GitHub holds)."
+    "The address that opens a notebook in Colab; empty where it cannot: it opens GitHub's."
     found = re.fullmatch(r"https://github\.com/([^/]+/[^/]+)", address)
     if not found: return ""
-    return f"https://colab.research.google.com/github/{found[1]}/blob/main/nbs/{path.name}"
+    place = f"{path.parent.name}/{path.name}"
+    return f"https://colab.research.google.com/github/{found[1]}/blob/main/{place}"
+
+
+def workbook_of(path):
+    "Where a lesson's workbook is; None for an appendix, which has none."
+    place = ROOT / "workbooks" / path.name
+    return place if path.stem[0].isdigit() and path != place else None
+
+
+def notebook_links(path, address):
+    "The last line of a lesson's first cell: its workbook, and Colab where that can open it."
+    link, book = colab(address, path), workbook_of(path)
+    parts = [f"[Practise](../workbooks/{path.name}): the workbook of this lesson"] if book else []
+    return " · ".join([*parts, *([f"[Open in Colab]({link})"] if link else [])])
 
 
 def linked(notebook, path, address):
     "The notebook with its Colab link and set-up cell as `address` has them."
     notebook = copy.deepcopy(notebook)
     first = notebook.cells[0]
-    link = colab(address, path)
-    first.source = LINK.sub("", first.source) + (f"\n\n[Open in Colab]({link})" if link else "")
+    line = notebook_links(path, address)
+    first.source = LINKS.sub("", first.source) + (f"\n\n{line}" if line else "")
     for cell in notebook.cells:
         if directive(cell)[0] == "setup": cell.source = SETUP.format(address=address)
     return notebook
 
 
+def with_colab(link, path, address):
+    "A link and, where Colab can open what it leads to, one to there."
+    return link + (f" · [Colab]({colab(address, path)})" if colab(address, path) else "")
+
+
 def lesson_table(address):
     "README's table of lessons, from the lessons' own headers."
-    rows = ["| lesson | minutes | module | afterwards you can |", "|---|---|---|---|"]
+    rows = ["| lesson | practise | minutes | module | afterwards you can |",
+            "|---|---|---|---|---|"]
     for path in sorted(lessons(), key=lambda path: not path.stem[0].isdigit()):  # appendix last
         facts = header(read(path))
         module = f"exp.{path.stem.split('_', 1)[1]}"
-        link = f" · [Colab]({colab(address, path)})" if colab(address, path) else ""
-        rows.append(f"| [{facts['title']}](nbs/{path.name}){link} | {facts['minutes']} "
-                    f"| `{module}` | {facts['summary']} |")
+        lesson = with_colab(f"[{facts['title']}](nbs/{path.name})", path, address)
+        book = workbook_of(path)
+        practise = with_colab(f"[workbook](workbooks/{path.name})", book, address) if book else ""
+        rows.append(f"| {lesson} | {practise} | {facts['minutes']} | `{module}` "
+                    f"| {facts['summary']} |")
     return "\n".join(rows) + "\n"
 
 
 def derived():
     "Every derived text: {path: its content as it should be}."
     address = git_url()
-    files = {path: nbformat.writes(linked(read(path), path, address)) for path in lessons()}
+    notebooks = [*lessons(), *sorted((ROOT / "workbooks").glob("milestone_*.ipynb"))]
+    files = {path: nbformat.writes(linked(read(path), path, address)) for path in notebooks}
     readme = ROOT / "README.md"
     text = readme.read_text(encoding="utf-8")
     files[readme] = TABLE.sub(lambda m: m[1] + lesson_table(address) + m[2], text)

@@ -4,35 +4,38 @@ tests/mutants/NN_name.py lists wrong versions of the lesson's exported code: (ex
 wrong text). Each is put in place of the right one, and the lesson's `#| check` cells, with the
 cells that they build on, are run: one must fail.
 """
-import ast
 import contextlib
 import importlib
-import importlib.util
 import io
 import linecache
 import multiprocessing
 import os
+import runpy
+import shutil
 import signal
 import sys
+import tempfile
 import types
 import warnings
+from multiprocessing.connection import wait
+from pathlib import Path
 
 import matplotlib.pyplot as plt
 import torch
+from confine import confine
 from notebooks import ROOT, directive, lessons, read
 
-SECONDS = 60
-STATE = []  # what a forked process works on: the module and the cells
+from exp import workbook
+
+SECONDS = 60        # for the checks of one wrong version
+AT_ONCE = 2         # processes
 
 
-def mutants(stem):
-    "The wrong versions listed for a lesson."
+def listed(stem, what="MUTANTS"):
+    "The wrong versions listed for a lesson; or another list of its file."
     path = ROOT / "tests" / "mutants" / f"{stem}.py"
     if not path.exists(): return []
-    spec = importlib.util.spec_from_file_location(f"mutants_{stem}", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.MUTANTS
+    return runpy.run_path(str(path)).get(what, [])
 
 
 def exported(stem):
@@ -40,40 +43,18 @@ def exported(stem):
     return importlib.import_module(f"exp.{stem.split('_', 1)[1]}").__all__
 
 
-def used_and_bound(source):
-    "The names that a cell takes from earlier cells, and those that it leaves to later ones."
-    used, bound = set(), set()
-    for statement in ast.parse(source).body:
-        nodes = list(ast.walk(statement))
-        names = [n for n in nodes if isinstance(n, ast.Name)]
-        imports = [n for n in nodes if isinstance(n, (ast.Import, ast.ImportFrom))]
-        used |= {n.id for n in names if isinstance(n.ctx, ast.Load)} - bound
-        bound |= {n.id for n in names if isinstance(n.ctx, ast.Store)}
-        bound |= {(a.asname or a.name).split(".")[0] for n in imports for a in n.names}
-        bound |= {n.name for n in nodes if isinstance(n, (ast.FunctionDef, ast.ClassDef))}
-    return used, bound
-
-
 def needed_cells(notebook):
     "The code cells to run, in order: exports, checks, and what binds a name that those use."
-    chosen, wanted = [], set()
-    for cell in reversed(notebook.cells):
-        if cell.cell_type != "code" or directive(cell)[0] in ("setup", "default_exp"): continue
-        used, bound = used_and_bound(cell.source)
-        if directive(cell)[0] in ("export", "check") or bound & wanted:
-            chosen.append(cell)
-            wanted = (wanted - bound) | used
-    return chosen[::-1]
+    cells = [cell for cell in notebook.cells if cell.cell_type == "code"
+             and directive(cell)[0] not in ("setup", "default_exp")]
+    wanted = {cell.source for cell in cells if directive(cell)[0] in ("export", "check")}
+    return [cells[i] for i in workbook.needed_cells([c.source for c in cells], wanted.__contains__)]
 
 
 def run_cell(cell, module, name):
     "Execute one cell in `module`, its source at hand for `inspect`."
     linecache.cache[name] = len(cell.source), None, cell.source.splitlines(keepends=True), name
     exec(compile(cell.source, name, "exec"), module.__dict__)
-
-
-def too_slow(*_):
-    raise TimeoutError(f"no answer within {SECONDS} s")
 
 
 def failing_check(module, cells):
@@ -89,53 +70,100 @@ def failing_check(module, cells):
         finally: plt.close("all")
 
 
-def try_mutant(module, cells, mutant):
-    "'caught …' with the check that noticed the wrong version of `cells[0]`, or 'NOT CAUGHT'."
-    _, right, wrong = mutant
-    first = types.SimpleNamespace(cell_type="code", source=cells[0].source.replace(right, wrong))
-    signal.signal(signal.SIGALRM, too_slow)
-    signal.alarm(SECONDS)
-    noticed = failing_check(module, [first, *cells[1:]])
-    signal.alarm(0)
-    return f"caught by: {noticed[0]}" if noticed else "NOT CAUGHT"
-
-
-def try_in_turn(task): return try_mutant(*STATE, task)
-
-
-def try_apart(module, cells, listed):
-    """Try each mutant of `cells[0]` in a process of its own, forked from this one, which has run
-    all cells before: so none sees what another left behind, and none runs those cells again.
+def move_scratch(module, folder):
+    """Copy the lesson's temporary folders into `folder` and go on with the copies: processes that
+    shared them would find each other's files.
     """
-    STATE[:] = module, cells
-    with multiprocessing.get_context("fork").Pool(2, maxtasksperchild=1) as pool:
-        return pool.map(try_in_turn, listed, chunksize=1)
+    held = dict(vars(module))
+    for old in [v for v in held.values() if isinstance(v, tempfile.TemporaryDirectory)]:
+        old._finalizer.detach()  # they are not this process's to remove
+        new = shutil.copytree(old.name, Path(folder, Path(old.name).name))
+        for name, value in held.items():
+            if isinstance(value, Path) and value.is_relative_to(old.name):
+                setattr(module, name, new / value.relative_to(old.name))
 
 
-def unfit(stem, cells, listed):
+def in_own_process(module, cells, source, seconds, folder, answer):
+    "Send the failing check, or None, of the cells when `source` stands for the first one."
+    signal.alarm(seconds)  # nobody catches it: the process ends
+    tempfile.tempdir = folder
+    os.chdir(folder)
+    sys.dont_write_bytecode = True
+    move_scratch(module, folder)
+    confine(folder)
+    first = types.SimpleNamespace(cell_type="code", source=source)
+    noticed = failing_check(module, [first, *cells[1:]])
+    answer.send(noticed and (noticed[0], noticed[1][:1000]))  # a pipe holds no more than 64 kB
+
+
+def started(task, folder):
+    "A process of its own for the cells in `task`, the pipe for its answer, and its folder."
+    fork, own = multiprocessing.get_context("fork"), tempfile.mkdtemp(dir=folder)
+    receive, send = fork.Pipe(duplex=False)
+    process = fork.Process(target=in_own_process, args=(*task, own, send))
+    process.start()
+    send.close()
+    return process, receive, own
+
+
+def finished(process, receive, own):
+    "What a process answered: the check's title and error, or None; its traces are removed."
+    process.join()
+    try: answer = receive.recv()
+    except EOFError: answer = "(no answer in time, or a crash)", ""
+    receive.close()
+    shutil.rmtree(own)
+    return answer
+
+
+def try_apart(module, cells, sources, seconds=SECONDS):
+    """What notices each of the `sources` in place of the first cell: the check's title and error,
+    or None. Each is tried in a process of its own, forked from this one, which has run all cells
+    before: so none sees what another left behind, and none runs those cells again.
+    """
+    results, running, waiting = {}, {}, list(enumerate(sources))[::-1]
+    with tempfile.TemporaryDirectory() as folder:
+        while waiting or running:
+            while waiting and len(running) < AT_ONCE:
+                i, source = waiting.pop()
+                one = started((module, cells, source, seconds), folder)
+                running[one[0].sentinel] = i, one
+            for sentinel in wait(list(running)):
+                i, one = running.pop(sentinel)
+                results[i] = finished(*one)
+    return [results[i] for i in range(len(sources))]
+
+
+def unfit(stem, cells, wrong):
     "What is wrong with a lesson's list of mutants: texts not found once, names, too few."
     sources = [cell.source for cell in cells if directive(cell)[0] == "export"]
-    for name, right, _ in listed:
+    for name, right, _ in wrong:
         found = sum(source.count(right) for source in sources)
         if found != 1: yield f"{stem}: {name}: {right!r} stands {found} times in the exported cells"
         if name not in exported(stem): yield f"{stem}: {name} is not exported"
     for name in exported(stem):
-        count = sum(mutant[0] == name for mutant in listed)
+        count = sum(mutant[0] == name for mutant in wrong)
         if count < 3: yield f"{stem}: {name} has {count} wrong versions; it needs three"
+
+
+def changed(cell, wrong):
+    "The wrong versions of this cell, and its source with each of them."
+    here = [m for m in wrong if directive(cell)[0] == "export" and m[1] in cell.source]
+    return here, [cell.source.replace(right, new) for _, right, new in here]
 
 
 def report(stem):
     "Every line to print for a lesson, and the complaints among them."
     cells = needed_cells(read(next(p for p in lessons() if p.stem == stem)))
     module = sys.modules[stem] = types.ModuleType(stem)
-    listed, lines = mutants(stem), []
-    complaints = list(unfit(stem, cells, listed))
+    lines, complaints = [], list(unfit(stem, cells, listed(stem)))
     for i, cell in enumerate(cells):
-        here = [m for m in listed if directive(cell)[0] == "export" and m[1] in cell.source]
-        for mutant, result in zip(here, try_apart(module, cells[i:], here) if here else []):
+        here, sources = changed(cell, listed(stem))
+        for mutant, noticed in zip(here, try_apart(module, cells[i:], sources)):
             right, wrong = (text.strip()[:40] for text in mutant[1:])
+            result = f"caught by: {noticed[0]}" if noticed else "NOT CAUGHT"
             lines.append(f"{stem}  {mutant[0]:<24} {right!r} -> {wrong!r}: {result}")
-            if not result.startswith("caught"): complaints.append(lines[-1])
+            if not noticed: complaints.append(lines[-1])
         if failed := failing_check(module, [cell]):
             complaints.append(f"{stem}: the lesson's own code fails {failed}")
     return lines, complaints

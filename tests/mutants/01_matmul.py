@@ -6,6 +6,7 @@ EINSUM = "by Einstein summation"
 OPERATOR = "by PyTorch's operator `@`"
 START = '{}; a ValueError when shapes or types do not fit."\n'
 CHECK = "    _check(a, b)\n"
+TRUSTS = f'{LOOPS}; inputs are trusted."\n'
 
 
 def unchecked(name, doc):
@@ -15,7 +16,8 @@ def unchecked(name, doc):
 
 def with_zeros(name, doc, zeros):
     "The function with another place for its results."
-    start = START.format(doc) + CHECK + "    out = "
+    start = TRUSTS if doc == LOOPS else START.format(doc) + CHECK
+    start += "    out = "
     return name, start + "a.new_zeros(len(a), b.shape[1])\n", start + zeros + "\n"
 
 
@@ -29,10 +31,13 @@ MUTANTS = [
     ("matmul_loops", "for k in range(a.shape[1])", "for k in range(a.shape[1] - 1)"),
     ("matmul_loops", "for k in range(a.shape[1])", "for k in range(1, a.shape[1])"),
     ("matmul_loops", "for k in range(a.shape[1])", "for k in range(b.shape[1])"),
+    ("matmul_loops", "for k in range(a.shape[1])", "for k in range(len(b))"),
     with_zeros("matmul_loops", LOOPS, "torch.zeros(len(a), b.shape[1])"),
     with_zeros("matmul_loops", LOOPS, "torch.empty_like(a)"),
     with_zeros("matmul_loops", LOOPS, "a.new_ones(len(a), b.shape[1])"),
     unchecked("matmul_loops", LOOPS),
+    ("matmul_loops", "return _three_loops(a, b)", "return _three_loops(b.T, a.T)"),
+    ("matmul_loops", "return _three_loops(a, b)", "_three_loops(a, b)"),
     ("matmul_loops", "if a.ndim != 2 or b.ndim != 2:", "if a.ndim != 2 and b.ndim != 2:"),
     ("matmul_loops", "if a.ndim != 2 or b.ndim != 2:", "if a.ndim != 2:"),
     ("matmul_loops", "if a.ndim != 2 or b.ndim != 2:", "if a.ndim > 2 or b.ndim > 2:"),

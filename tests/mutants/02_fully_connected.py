@@ -40,6 +40,7 @@ MUTANTS = [
     ("Module", 'if not hasattr(self.out, "g"):', "if True:"),
     ("Module", "if self.out.ndim:", "if True:"),
     ("Module", "if self.out.ndim:", "if False:"),
+    ("Module", "if self.out.ndim:", "if self.out.numel() > 1:"),
     ("Module", "self.out.g = self.out.new_ones(())", "pass"),
     ("Module", "self.out.g = self.out.new_ones(())", "self.out.g = self.out"),
     ("Module",
@@ -71,6 +72,7 @@ MUTANTS = [
     ("Relu", "def forward(self, x): return relu(x)", "def forward(self, x): return relu(-x)"),
     ("Mse", "2 * difference / difference.numel()", "difference / difference.numel()"),
     ("Mse", "2 * difference / difference.numel()", "2 * difference"),
+    ("Mse", "2 * difference / difference.numel()", "2 * difference / len(target)"),
     ("Mse", "2 * difference / difference.numel()", "-2 * difference / difference.numel()"),
     ("Mse", "2 * difference / difference.numel()", "2 * difference / (difference.numel() - 1)"),
     ("Mse", "(2 * difference / difference.numel()).reshape(output.shape)",
@@ -92,4 +94,11 @@ MUTANTS = [
      "for layer in self.layers[:-1]: x = layer(x)"),
     ("Model", "for layer in self.layers: x = layer(x)",
      "for layer in self.layers: x = layer.forward(x)"),
+]
+
+EQUIVALENT = [
+    # (what is changed, its lines, the changed lines, why no promise tells them apart)
+    ("mse", "return (_squeezed(output, target) - target).pow(2).mean()",
+     "return (target - _squeezed(output, target)).pow(2).mean()",
+     "the square of a difference does not depend on its sign"),
 ]

@@ -20,6 +20,7 @@ MUTANTS = [
     ("init_kaiming", "return w.shape[1] * window, w.shape[0] * window",
      "return w.shape[1], w.shape[0]"),
     ("init_kaiming", "window = w[0, 0].numel()", "window = w.shape[-1]"),
+    ("init_kaiming", "; a bias has no fan, set it to 0 instead", ""),
     ("init_kaiming", "math.sqrt(2 / ((1 + a * a) * n_in))", "2 / ((1 + a * a) * n_in)"),
     ("init_kaiming", "return w.normal_(0, ", "w.normal_(0, "),
     ("init_kaiming", "return w.normal_(0, math.sqrt(2 / ((1 + a * a) * n_in)))",
@@ -79,4 +80,26 @@ MUTANTS = [
     ("ShiftedRelu", "shift:float=0.4, leak:float=0.", "shift:float=0.5, leak:float=0."),
     ("ShiftedRelu", "leak:float=0.", "leak:float=0.01"),
     ("ShiftedRelu", "shift={self.shift}, leak={self.leak}", "shift={self.leak}, leak={self.shift}"),
+]
+
+EQUIVALENT = [
+    # (what is changed, its lines, the changed lines, why no promise tells them apart)
+    ("_fans", "window = w[0, 0].numel()",
+     "window = w[-1, 0].numel()",
+     "the window has as many places for every output and every input"),
+    ("_fans", "window = w[0, 0].numel()",
+     "window = w[0, -1].numel()",
+     "the window has as many places for every output and every input"),
+    ("_measure", "values = output.detach().cpu().double()",
+     "values = output.cpu().double()",
+     "the model runs without gradients, so there is nothing to detach"),
+    ("init_layers", "kinds = nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d",
+     "kinds = nn.Conv1d, nn.Linear, nn.Conv2d, nn.Conv3d",
+     "isinstance asks for all of them, in whatever order"),
+    ("init_layers", "kinds = nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d",
+     "kinds = nn.Linear, nn.Conv2d, nn.Conv1d, nn.Conv3d",
+     "isinstance asks for all of them, in whatever order"),
+    ("init_layers", "kinds = nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d",
+     "kinds = nn.Linear, nn.Conv1d, nn.Conv3d, nn.Conv2d",
+     "isinstance asks for all of them, in whatever order"),
 ]

@@ -97,6 +97,7 @@ MUTANTS = [
     ("Optimizer", RESET, "pass"),
     ("Optimizer", RESET, "self.params[0].grad = None"),
     ("Optimizer", RESET, "for p in self.params: p.grad.zero_()"),
+    ("Optimizer", RESET, "[p.grad.zero_() for p in self.params if p.grad is not None]"),
     ("Optimizer", RESET, "for p in self.params: p.data.zero_()"),
     ("Optimizer", RESET, "for p in self.params: p = None"),
     ("Optimizer", RESET, "self.params = []"),

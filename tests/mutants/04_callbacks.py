@@ -20,6 +20,10 @@ ANSWER = """        answer = False
         return answer"""
 FOLDED = "self.totals[i] += sum(v * n for v, n in zip(_numbers(column), self.sizes))\n"
 AVERAGE = "total / self.count if self.count else float(\"nan\")"
+IF_STOP = "            if self.stop: break\n"
+PASS = IF_STOP + '''            self.one_batch(xb, yb)
+            self("after_batch")
+'''
 OBJECTS = "res = bool(getattr(cb, event)(*args)) and res"
 
 
@@ -252,6 +256,7 @@ MUTANTS = [
     ("Callback", "if name in _STATE:\n", "if False:\n"),
     ("Callback", "stacklevel=2)", "stacklevel=1)"),
     ("Callback", "write self.run.{name} = …", "write self.{name} = …"),
+    ("Callback", "write self.run.{name} = …", "write self.run.loss = …"),
     ("Callback", '"learn model opt loss_func data', '"learn model loss_func data'),
     ("Callback", "epochs iters n_iter", "epochs n_iter"),
     ("Callback", "stop stats cbs", "stats cbs"),
@@ -337,12 +342,15 @@ MUTANTS = [
     ("Runner", "for cb in self.cbs if hasattr(type(cb), event)]",
      "for cb in self.cbs if event in vars(type(cb))]"),
     ("Runner", "for cb in self.cbs if hasattr(type(cb), event)]",
+     "for cb in self.cbs if hasattr(cb, event)]"),
+    ("Runner", "for cb in self.cbs if hasattr(type(cb), event)]",
      "for cb in self.cbs[1:] if hasattr(type(cb), event)]"),
     ("Runner", "if event not in self.listeners:", "if False:"),
     ("Runner", 'no event {event!r}; there are {', 'no such event; there are {'),
     ("Runner", "there are {', '.join(self.events)}\")", "look it up\")"),
     ("Runner", ANSWER, "        return any(listener() for listener in self.listeners[event])"),
     ("Runner", ANSWER, "        return all([listener() for listener in self.listeners[event]])"),
+    ("Runner", "if listener(): answer = True", "if listener() is True: answer = True"),
     ("Runner", "if listener(): answer = True", "answer = answer or listener()"),
     ("Runner", "if listener(): answer = True", "answer = listener()"),
     ("Runner", "if listener(): answer = True", "if listener(): return True"),
@@ -397,6 +405,9 @@ MUTANTS = [
     ("Runner", "            if self.stop: break", "            if not self.stop: break"),
     ("Runner", "if self.stop: break\n            self.one_batch(xb, yb)\n",
      "self.one_batch(xb, yb)\n            if self.stop: break\n"),
+    ("Runner", PASS, PASS.replace(IF_STOP, "") + IF_STOP),
+    ("Runner", PASS + "        self.stop = False",
+     PASS.replace("break", "\n                self.stop = False\n                break")),
     ("Runner", '            self("after_batch")\n', ""),
     ("Runner", 'self.one_batch(xb, yb)\n            self("after_batch")',
      'self("after_batch")\n            self.one_batch(xb, yb)'),
@@ -548,6 +559,8 @@ MUTANTS = [
     ("AvgStatsCallback", TRAIN_LOSS, '{"loss": train.avg_stats[0]}'),
     ("AvgStatsCallback", VALID, "*valid.names[1:]], train.avg_stats)"),
     ("AvgStatsCallback", VALID, "*valid.names], valid.avg_stats)"),
+    ("AvgStatsCallback", f"run.stats = {TRAIN_LOSS} if train.count else {{}}",
+     f"run.stats |= {TRAIN_LOSS} if train.count else {{}}"),
     ("AvgStatsCallback", "if train.count else {}", ""),
     ("AvgStatsCallback", "if train.count else {}", "if valid.count else {}"),
     ("AvgStatsCallback", "if valid.count: run.stats |=", "if train.count: run.stats |="),
@@ -557,4 +570,35 @@ MUTANTS = [
     ("AvgStatsCallback", "for stats in (train, valid):", "for stats in (valid,):"),
     ("AvgStatsCallback", 'if stats.count: print(f"epoch', 'print(f"epoch'),
     ("AvgStatsCallback", 'print(f"epoch {run.epoch}', 'print(f"epoch {run.epoch + 1}'),
+]
+
+EQUIVALENT = [
+    # (what is changed, its lines, the changed lines, why no promise tells them apart)
+    ("get_model", "n_in = len(data.train_ds[0][0])",
+     "n_in = len(data.train_ds[-1][0])",
+     "every sample of a dataset is as long as the first"),
+    ("Callback.__getattr__",
+     "if hasattr(type(self), name): return object.__getattribute__(self, name)",
+     "if hasattr(type(self), name): return -(object.__getattribute__(self, name))",
+     "the line is there for the error that it raises; it has no result"),
+    ("Callback._not_found", "close = get_close_matches(name, [*dir(self), *dir(run), *_STATE], 1)",
+     "close = get_close_matches(name, [*dir(self), *dir(run), *_STATE], 2)",
+     "only the first of the names, which is the closest, is used"),
+    ("_check_callback", "for method in dir(type(cb)):",
+     "for method in list(dir(type(cb)))[:-1]:",
+     "the last name in alphabetical order is never an event's: set_runner comes after"),
+    ("_check_callback", "for method in dir(type(cb)):",
+     "for method in list(dir(type(cb)))[1:]:",
+     "the first name in alphabetical order is never an event's: __class__ comes before"),
+    ("_check_callback", "close = get_close_matches(method, run.events, 1, cutoff=0)",
+     "close = get_close_matches(method, run.events, 2, cutoff=0)",
+     "only the first of the names, which is the closest, is used"),
+    ("_numbers",
+     "if all(map(torch.is_tensor, values)): return torch.stack(values).flatten().tolist()",
+     "if False: return torch.stack(values).flatten().tolist()",
+     "the same numbers; waiting for the device once or often is a matter of time"),
+    ("AvgStats._fold",
+     "self.totals[i] += sum(v * n for v, n in zip(_numbers(column), self.sizes))",
+     "self.totals[i] += sum(v * n for v, n in zip(self.sizes, _numbers(column)))",
+     "a product does not depend on the order of its factors"),
 ]

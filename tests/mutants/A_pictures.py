@@ -70,3 +70,22 @@ MUTANTS = [
     ("draw_loop", "if last > first: yield level, first, last", "yield level, first, last"),
     ("draw_loop", "while last + 1 < len(levels) and", "if last + 1 < len(levels) and"),
 ]
+
+EQUIVALENT = [
+    # (what is changed, its lines, the changed lines, why no promise tells them apart)
+    ("_arrow", "side = 1 if x1 > x0 else -1",
+     "side = 1 if x1 >= x0 else -1",
+     "differs only for a call from a box to itself, which has no arrow to draw"),
+    ("_arrow", "down = -1 if y1 < y0 else 1",
+     "down = -1 if y1 <= y0 else 1",
+     "boxes of one height get a level arrow, which does not use it"),
+    ("_arrow", 'ax.annotate("", points[1], points[0], zorder=0,',
+     'ax.annotate("", points[1], points[0], zorder=-1,',
+     "behind the boxes in both cases"),
+    ("_bars", "for first, level in enumerate(levels):",
+     "for first, level in list(enumerate(levels))[:-1]:",
+     "nothing can be nested in the last line"),
+    ("draw_loop", "for level, first, last in _bars([level for level, _ in LOOP.values()]):",
+     "for level, first, last in _bars([level for level, _ in list(LOOP.values())[:-1]]):",
+     "the last line of the loop is on the outermost level and ends every bar anyway"),
+]
