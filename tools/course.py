@@ -92,7 +92,7 @@ def main():
         "run": lambda: call("tools/run_lessons.py", *argument),
         "refresh": lambda: call("tools/run_lessons.py", "--in-place", *argument),
         "test": test,
-        "lab": lambda: call("-m", "jupyter", "lab", "nbs"),
+        "lab": lambda: call("-m", "jupyter", "lab"),
         "links": lambda: call("tools/links.py"),
         "workbooks": lambda: make_workbooks(*argument),
         "workbook": lambda: make_workbooks(*argument),
