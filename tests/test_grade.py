@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import grade
+import grade_one
 import nbformat
 import pytest
 import try_workbook
@@ -110,6 +111,15 @@ def test_a_syntax_error_is_the_students_and_named(rows):
 
 def test_changed_checks_and_helpers_do_not_count(rows):
     assert "✗ a dot product" in rows["cheated"]["not passed"]
+
+
+def test_checks_come_from_the_lesson_and_not_from_a_file_that_may_be_written_in(monkeypatch):
+    def refuse(path): raise AssertionError(f"{path} was asked for the checks")
+    monkeypatch.setattr(grade_one, "read", refuse)
+    made = grade_one.made_from(LESSON.stem)
+    checks = workbooks.workbook(LESSON)[1]["checks"]
+    assert [text.partition("\n")[0] for text in made if text.startswith("%%check")] == [
+        f"%%check {title}" for title in checks]
 
 
 def test_hostile_code_gets_nowhere_and_the_rest_is_graded(rows, folder):

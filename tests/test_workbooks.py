@@ -207,6 +207,11 @@ def test_work_is_never_overwritten(tmp_path, made, capsys):
     workbooks.save(notebook, path)
     assert path.read_bytes() == before
     assert read(tmp_path / "01_matmul.new.ipynb") == notebook
+    work.metadata["exp"] = {}
+    nbformat.write(work, tmp_path / "01_matmul.new.ipynb")
+    workbooks.save(notebook, path)
+    assert read(tmp_path / "01_matmul.new.ipynb") == work, "work in the new one stays as well"
+    assert read(tmp_path / "01_matmul.new.new.ipynb") == notebook
     path.write_text("not a notebook any more")
     workbooks.save(notebook, path)
     assert path.read_text() == "not a notebook any more"

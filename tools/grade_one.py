@@ -15,10 +15,17 @@ from pathlib import Path
 import matplotlib
 from notebooks import read
 
-from workbooks import WORKBOOKS
+from workbooks import numbered, workbook
 
 
 def texts(path): return [c.source for c in read(path).cells if c.cell_type == "code"]
+
+
+def made_from(stem):
+    "The code cells of a lesson's workbook, made anew: the file in workbooks/ may be written in."
+    (path,) = (path for path in numbered() if path.stem == stem)
+    notebook, _ = workbook(path)
+    return [cell.source for cell in notebook.cells if cell.cell_type == "code"]
 
 
 def lesson_of(cells):
@@ -71,13 +78,13 @@ def main():
     path, answers, seconds = Path(sys.argv[1]), Path(sys.argv[2]), float(sys.argv[3])
     theirs = texts(path)
     stem = lesson_of(theirs)
-    made = texts(WORKBOOKS / f"{stem}.ipynb")
+    made = made_from(stem)
     matplotlib.use("agg")
     import sklearn.datasets  # noqa: F401  before the lock: importing may write a cache
     import torch
     from confine import confine
 
-    from exp import workbook
+    from exp import workbook as answering
     torch.set_num_threads(1)
     notebook, out = shell(), open(answers, "a", encoding="utf-8")
     confine(answers.parent)
@@ -85,11 +92,11 @@ def main():
     def note(**facts): print(json.dumps(facts, ensure_ascii=False), file=out, flush=True)
 
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-        workbook.begin(stem)
-        book = workbook._begun()
+        answering.begin(stem)
+        book = answering._begun()
         order = list(in_order(theirs, made))
         wanted = {text for text, own in order if own or text.startswith(("#| write", "%%check"))}
-        needed = workbook.needed_cells([text for text, _ in order], wanted.__contains__)
+        needed = answering.needed_cells([text for text, _ in order], wanted.__contains__)
         for text, is_theirs in (order[i] for i in needed):  # what only shows something is left out
             title, _, source = text.removeprefix("%%check ").partition("\n")
             with limited(seconds):

@@ -298,8 +298,8 @@ def is_written_in(path):
 def save(notebook, path):
     "Write a workbook; one that somebody has written in stays, and the new one goes beside it."
     if path.exists():
-        if not is_written_in(path) and read(path) == notebook: return
-        if is_written_in(path): path = path.with_suffix(".new.ipynb")
+        if is_written_in(path): return save(notebook, path.with_suffix(".new.ipynb"))
+        if read(path) == notebook: return
     part = path.with_suffix(".part")
     nbformat.write(notebook, part)
     part.replace(path)
