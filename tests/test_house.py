@@ -12,10 +12,10 @@ from pathlib import Path
 import links
 import pytest
 from course import settings
-from notebooks import ROOT, cells, header, lessons, outputs, read, reading_order
+from notebooks import ROOT, cells, header, lessons, module_of, outputs, read, reading_order
 
 PATHS = lessons()
-MODULES = {path.stem: f"exp.{path.stem.split('_', 1)[1]}" for path in PATHS}
+MODULES = {path.stem: module_of(path.stem) for path in PATHS}
 STEMS = list(MODULES)
 every_lesson = pytest.mark.parametrize("path", PATHS, ids=STEMS)
 every_module = pytest.mark.parametrize("stem", STEMS)

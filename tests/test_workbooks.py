@@ -1,6 +1,7 @@
 """The workbooks: in step with their lessons, without answers, and answering rightly."""
 import ast
 import base64
+import importlib
 import json
 import os
 import re
@@ -13,7 +14,7 @@ import try_workbook
 from lesson_code import Lesson, free, functions_in
 from mutants import listed
 from nbclient import NotebookClient
-from notebooks import read
+from notebooks import module_of, read
 
 import workbooks
 
@@ -112,7 +113,7 @@ def test_given_functions_are_private_or_small(path):
     for name in noted.GIVEN:
         source = Lesson(path).sources[name.partition(".")[0]]
         assert source, f"{name} is given and is not in the lesson"
-    exported = __import__(f"exp.{path.stem.partition('_')[2]}", fromlist=["x"])
+    exported = importlib.import_module(module_of(path.stem))
     pieces = Lesson(path, noted.GIVEN).pieces
     for name in exported.__all__:
         if callable(getattr(exported, name)): assert name in pieces, f"{name} is given away"

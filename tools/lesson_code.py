@@ -2,7 +2,7 @@
 import ast
 import re
 
-from notebooks import directive, read
+from notebooks import directive, module_of, read
 
 DEFINITIONS = (ast.FunctionDef, ast.ClassDef)
 COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
@@ -112,7 +112,7 @@ class Lesson:
     "What a lesson defines, and which of its cells need which of these pieces."
     def __init__(self, path, given=()):
         self.path, self.stem = path, path.stem
-        self.module = f"exp.{path.stem.partition('_')[2]}"
+        self.module = module_of(path.stem)
         self.notebook = read(path)
         self.cells = [c for c in self.notebook.cells if directive(c)[0] != "default_exp"]
         self.pieces, self.sources, self.sections = {}, {}, {}

@@ -7,7 +7,7 @@ import re
 
 import nbformat
 from course import ROOT, settings
-from notebooks import directive, header, lessons, read
+from notebooks import directive, header, lessons, module_of, read
 
 SETUP = '''#| setup: for Colab; elsewhere this cell does nothing
 repository = "{address}"  # @param {{type:"string"}}
@@ -75,7 +75,7 @@ def lesson_table(address):
             "|---|---|---|---|---|"]
     for path in sorted(lessons(), key=lambda path: not path.stem[0].isdigit()):  # appendix last
         facts = header(read(path))
-        module = f"exp.{path.stem.split('_', 1)[1]}"
+        module = module_of(path.stem)
         lesson = with_colab(f"[{facts['title']}](nbs/{path.name})", path, address)
         book = workbook_of(path)
         practise = with_colab(f"[workbook](workbooks/{path.name})", book, address) if book else ""

@@ -14,7 +14,7 @@ from io import StringIO
 
 import torch
 import torch.nn.functional as F
-from notebooks import lessons
+from notebooks import lessons, module_of
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
@@ -122,7 +122,7 @@ def imports():
     "Importing each module against importing torch, each in a fresh interpreter."
     def fresh(module):
         return lambda: subprocess.run([sys.executable, "-c", f"import {module}"], check=True)
-    modules = [f"exp.{path.stem.split('_', 1)[1]}" for path in lessons()]
+    modules = [module_of(path.stem) for path in lessons()]
     times = interleaved({module: fresh(module) for module in ["torch", *modules]}, 7)
     show("import", times, "torch")
 

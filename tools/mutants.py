@@ -23,7 +23,7 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import torch
 from confine import confine
-from notebooks import ROOT, directive, lessons, read
+from notebooks import ROOT, directive, lessons, module_of, read
 
 from exp import workbook
 
@@ -40,7 +40,7 @@ def listed(stem, what="MUTANTS"):
 
 def exported(stem):
     "The names that a lesson exports."
-    return importlib.import_module(f"exp.{stem.split('_', 1)[1]}").__all__
+    return importlib.import_module(module_of(stem)).__all__
 
 
 def needed_cells(notebook):

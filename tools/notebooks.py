@@ -22,6 +22,11 @@ def lessons(only=None):
     return chosen
 
 
+def module_of(stem):
+    "The module that a lesson exports, such as 'exp.matmul' for '01_matmul'."
+    return f"exp.{stem.partition('_')[2]}"
+
+
 def read(path):
     "The notebook at `path`."
     return nbformat.read(path, as_version=4)

@@ -22,6 +22,7 @@ import matplotlib.pyplot as plt
 import torch
 from lesson_code import Lesson, without_directive
 from mutants import listed, move_scratch
+from notebooks import module_of
 
 from exp.workbook import Workbook, _body, _run, needed_cells
 from workbooks import WORKBOOKS, notes, numbered, parted, workbook
@@ -107,7 +108,7 @@ def some(listed_versions, many):
 def wrong_versions(path, facts, versions):
     "(name, right, wrong, {title: (mark, text)}) for each of `versions`: (name, right, wrong)."
     cells, versions = needed(filled(path)), list(versions)
-    module = importlib.import_module(f"exp.{path.stem.partition('_')[2]}")
+    module = importlib.import_module(module_of(path.stem))
     book = fresh(facts)
     for i, source in enumerate(cells):
         chosen = [v for v in versions if is_exported(source, module) and source.count(v[1]) == 1]
