@@ -12,6 +12,7 @@ import re
 import warnings
 from collections.abc import Iterator
 from difflib import get_close_matches
+from operator import length_hint
 
 import torch
 from torch import nn
@@ -240,7 +241,7 @@ class TrainEvalCallback(Callback):
     def begin_epoch(self):
         "Switch to training."
         run = self.run
-        run.in_train, run.iters = True, len(run.data.train_dl)
+        run.in_train, run.iters = True, length_hint(run.data.train_dl)
         run.epochs_done = float(run.epoch)
         run.model.train()
 
@@ -249,7 +250,7 @@ class TrainEvalCallback(Callback):
         run = self.run
         if not run.in_train: return
         run.n_iter += 1
-        run.epochs_done += 1 / run.iters
+        if run.iters: run.epochs_done += 1 / run.iters
 
     def begin_validate(self):
         "Switch to validation."
@@ -446,7 +447,11 @@ class AvgStats:
 # %% ../nbs/04_callbacks.ipynb #3d57f70c
 class AvgStatsCallback(Callback):
     "Prints averages of the loss and of `metrics` after each epoch, and leaves them in `run.stats`."
-    def __init__(self, metrics=None):
+    def __init__(self,
+                 metrics=None,      # as for AvgStats
+                 quiet:bool=False,  # whether to leave out the printing
+                 ):
+        self.quiet = quiet
         self.train_stats, self.valid_stats = AvgStats(metrics, True), AvgStats(metrics, False)
 
     def begin_epoch(self):
@@ -465,4 +470,4 @@ class AvgStatsCallback(Callback):
         run.stats = {"train_loss": train.avg_stats[0]} if train.count else {}
         if valid.count: run.stats |= zip(["valid_loss", *valid.names[1:]], valid.avg_stats)
         for stats in (train, valid):
-            if stats.count: print(f"epoch {run.epoch}  {stats}")
+            if stats.count and not self.quiet: print(f"epoch {run.epoch}  {stats}")

@@ -768,6 +768,21 @@ def test_epochs_are_counted_whole_after_a_pass_that_was_cut_short():
     assert done == [0., 1., 2.]
 
 
+def test_data_without_a_length_is_counted_without_a_fraction():
+    "A stream has no length; its epochs are counted, and its batches, and no part of an epoch."
+    class Stream(torch.utils.data.IterableDataset):
+        def __iter__(self): return iter([(torch.ones(4), torch.tensor(1))] * 5)
+
+    def after_batch(self): self.seen.append((self.run.n_iter, self.run.epochs_done))
+
+    counts = callback("Counts", begin_fit=lambda self: setattr(self, "seen", []),
+                      after_batch=after_batch)
+    learn = toy()
+    learn.data.train_dl, learn.data.valid_dl = DataLoader(Stream(), 2), []
+    Runner(counts).fit(2, learn)
+    assert counts.seen == [(1, 0), (2, 0), (3, 0), (4, 1), (5, 1), (6, 1)]
+
+
 def test_a_skipped_batch_is_counted():
     run = Runner(callback(begin_batch=lambda self: True))
     run.fit(2, toy())
@@ -1174,6 +1189,17 @@ def test_a_pass_that_did_not_happen_is_left_out(capsys, event, learn, names):
     assert [*run.stats] == names
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == len({name == "train_loss" for name in names})
+
+
+def test_a_quiet_callback_prints_nothing_and_measures_the_same(capsys):
+    loud, quiet = AvgStatsCallback(accuracy), AvgStatsCallback(accuracy, quiet=True)
+    stats = []
+    for cb in (loud, quiet):
+        run = Runner(cb)
+        run.fit(2, toy())
+        stats.append(run.stats)
+        assert bool(capsys.readouterr().out) == (cb is loud)
+    assert stats[0] == stats[1] and len(stats[0]) == 3
 
 
 def test_skipped_batches_are_not_averaged():

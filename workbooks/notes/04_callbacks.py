@@ -70,11 +70,11 @@ HINTS = {
         "note [loss, *metrics], detached, and the size; count the samples; fold at 256",
     "AvgStats._fold": "column by column: numbers times sizes, onto the totals; an empty buffer",
     "AvgStats.avg_stats": "fold first; then totals over count, or nan for each",
-    "AvgStatsCallback.__init__": "two AvgStats: train_stats and valid_stats",
+    "AvgStatsCallback.__init__": "two AvgStats, train_stats and valid_stats; and quiet",
     "AvgStatsCallback.begin_epoch": "forget the epoch before, in both",
     "AvgStatsCallback.after_loss": "which of the two is it for?",
     "AvgStatsCallback.after_epoch":
-        "run.stats, a new dict, by the names above; print those that have samples",
+        "run.stats, a new dict, by the names above; unless quiet, print those that have samples",
 }
 SLIPS = {
     "datasets follow a replaced loader, and get_model fits the data and its optimizer":
