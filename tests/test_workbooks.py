@@ -41,7 +41,8 @@ def test_workbooks_are_in_step_with_the_lessons(path, made):
 
 def test_there_is_nothing_else_in_the_folder_of_workbooks():
     files = {p.name for p in workbooks.WORKBOOKS.glob("*.ipynb") if ".new" not in p.name}
-    assert files - {f"{stem}.ipynb" for stem in STEMS} == {"milestone_1.ipynb"}
+    milestones = {"milestone_1.ipynb", "milestone_2.ipynb"}
+    assert files - {f"{stem}.ipynb" for stem in STEMS} == milestones
     assert list(json.loads(workbooks.FACTS.read_text(encoding="utf-8"))) == sorted(STEMS)
 
 
@@ -252,20 +253,46 @@ def test_the_teachers_page_is_in_step(path, monkeypatch):
     assert words(teaching.lesson_page(path)) in words(page), "call `make workbooks`"
 
 
-def test_a_milestone_uses_what_was_written_and_says_so(tmp_path):
-    (path,) = workbooks.numbered("03")
-    filled = read(workbooks.WORKBOOKS / path.name)
+def save_filled(stem, folder, piece="", right="", wrong=""):
+    "Save a workbook filled with the lesson's own answers, but for a slip in one piece."
+    (path,) = workbooks.numbered(stem)
+    notebook = read(workbooks.WORKBOOKS / path.name)
     answers = iter(try_workbook.filled(path))
-    for cell in filled.cells:
+    for cell in notebook.cells:
         if cell.cell_type != "code": continue
         cell.source = next(answers)
-        if "def accuracy" in cell.source: cell.source = cell.source.replace("dim=1", "dim=0")
-    nbformat.write(filled, tmp_path / path.name)
-    notebook = executed(read(workbooks.WORKBOOKS / "milestone_1.ipynb"), tmp_path)
-    said = "".join(map(texts, (c for c in notebook.cells if c.cell_type == "code")))
-    assert not any(o.output_type == "error" for c in notebook.cells for o in c.get("outputs", []))
+        if piece and piece in cell.source and right in cell.source:
+            cell.source = cell.source.replace(right, wrong)
+    nbformat.write(notebook, folder / path.name)
+
+
+def milestone(name, folder):
+    "What a milestone says when the workbooks are in `folder`."
+    notebook = executed(read(workbooks.WORKBOOKS / f"{name}.ipynb"), folder)
+    outputs = [o for c in notebook.cells if c.cell_type == "code" for o in c.outputs]
+    assert not any(o.output_type == "error" or o.get("name") == "stderr" for o in outputs)
+    return "".join(o.get("text", "") for o in outputs)
+
+
+def test_a_milestone_uses_what_was_written_and_says_so(tmp_path):
+    save_filled("03", tmp_path, "def accuracy", "dim=1", "dim=0")
+    said = milestone("milestone_1", tmp_path)
     assert re.search(r"log_softmax +yours", said) and re.search(r"fit +yours", said) is None
     assert re.search(r"accuracy +exp: a check does not pass", said)
     assert re.search(r"lin +exp: there is no saved workbook", said)
     results = re.findall(r"loss ([\d.]{8})  accuracy ([\d.]{6})", said)
+    assert len(results) == 2 and results[0] == results[1]
+
+
+def test_what_belongs_together_is_taken_as_a_whole(tmp_path):
+    "A slip in one piece of lesson 04's loop: all of that loop is the course's; lesson 06 is ours."
+    save_filled("04", tmp_path, "class AvgStatsCallback", "{run.epoch}", "{run.epoch + 1}")
+    for stem in ("05", "06"): save_filled(stem, tmp_path)
+    said = milestone("milestone_2", tmp_path)
+    assert re.search(r"AvgStatsCallback +exp: a check does not pass", said)
+    assert re.search(r"AvgStats +yours", said) and re.search(r"one_cycle +yours", said)
+    assert "the course's, as one is missing: Callback, TrainEvalCallback, Runner" in said
+    assert "yours as a whole: Runner, LRFinder, lr_find, EarlyStoppingCallback" in said
+    results = re.findall(r"loss ([\d.]{8})  accuracy ([\d.]{6})  then rate ([\d.]{8})  "
+                         r"accuracy ([\d.]{6})", said)
     assert len(results) == 2 and results[0] == results[1]

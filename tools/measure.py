@@ -10,6 +10,7 @@ import sys
 import time
 import tracemalloc
 from contextlib import redirect_stdout
+from functools import partial
 from io import StringIO
 
 import torch
@@ -18,8 +19,12 @@ from notebooks import lessons, module_of
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from exp.callbacks import AvgStatsCallback, DataBunch, Learner, Runner
+from exp.anneal import ParamScheduler
+from exp.callbacks import AvgStatsCallback, DataBunch, Learner
+from exp.callbacks import Runner as PlainRunner
+from exp.early_stopping import Runner
 from exp.minibatch_training import Dataset, accuracy, get_dls
+from exp.recorder import ProgressCallback, Recorder
 
 N_BATCHES, BS, ROUNDS = 200, 64, 41
 
@@ -41,7 +46,7 @@ def show(title, times, reference):
         if name == reference: continue
         ratios = [t / ref for t, ref in zip(seconds, times[reference])]
         low, middle, high = statistics.quantiles(ratios, n=4)
-        print(f"{title:<10} {name + ' / ' + reference:<52} {middle:.3f}  ({low:.3f} to {high:.3f})")
+        print(f"{title:<10} {name + ' / ' + reference:<76} {middle:.3f}  ({low:.3f} to {high:.3f})")
 
 
 def make_learner():
@@ -88,21 +93,35 @@ def by_hand_lean(learn):
     return total_loss / count, total_right / count
 
 
-def with_runner(learn):
-    "One epoch of Runner with AvgStats."
-    with redirect_stdout(StringIO()): Runner(AvgStatsCallback(accuracy)).fit(1, learn)
+def constant(pos):
+    "The learning rate of the other loops, so that all compute the same."
+    return 0.01
+
+
+CALLBACKS = {  # name of a loop: its Runner and what makes its callbacks
+    "Runner of 04 + AvgStats": (PlainRunner, lambda: [AvgStatsCallback(accuracy)]),
+    "Runner of 06 + AvgStats": (Runner, lambda: [AvgStatsCallback(accuracy)]),
+    "the same + Recorder, ParamScheduler, ProgressCallback": (Runner, lambda: [
+        AvgStatsCallback(accuracy), Recorder(), ParamScheduler("lr", constant),
+        ProgressCallback()])}
+
+
+def with_callbacks(name, learn):
+    "One epoch of a Runner with its callbacks."
+    runner, make = CALLBACKS[name]
+    with redirect_stdout(StringIO()): runner(make()).fit(1, learn)
 
 
 def loop():
-    "Time per batch of Runner with AvgStats against both hand-written loops."
-    names = {"by hand, tensor sums": by_hand, "by hand, .item()": by_hand_lean,
-             "Runner + AvgStats": with_runner}
-    learners = {name: make_learner() for name in names}
-    actions = {name: lambda f=f, name=name: f(learners[name]) for name, f in names.items()}
+    "Time per batch of the Runners with their callbacks against both hand-written loops."
+    by_hands = {"by hand, tensor sums": by_hand, "by hand, .item()": by_hand_lean}
+    loops = by_hands | {name: partial(with_callbacks, name) for name in CALLBACKS}
+    learners = {name: make_learner() for name in loops}
+    actions = {name: partial(f, learners[name]) for name, f in loops.items()}
     interleaved(actions, 3)
     times = interleaved(actions, ROUNDS)
-    for reference in ("by hand, tensor sums", "by hand, .item()"):
-        show("loop", {name: times[name] for name in ("Runner + AvgStats", reference)}, reference)
+    for reference in by_hands:
+        show("loop", {name: times[name] for name in (*CALLBACKS, reference)}, reference)
     weights = [learner.model[0].weight for learner in learners.values()]
     assert all(torch.equal(weights[0], w) for w in weights), "the loops must compute the same"
 
@@ -128,20 +147,20 @@ def imports():
 
 
 def memory():
-    "Bytes that stay allocated per training batch with AvgStats, over 4,096 batches."
-    learn, stats = make_learner(), AvgStatsCallback(accuracy)
-    run, kept = Runner(stats), []
-    batches = learn.data.train_dl[:1]
-    for n in (512, 4608):
-        learn.data.train_dl = batches * n
-        gc.collect()
-        tracemalloc.start()
-        with redirect_stdout(StringIO()): run.fit(1, learn)
-        gc.collect()
-        kept.append(tracemalloc.get_traced_memory()[0])
-        tracemalloc.stop()
-    title = "bytes kept per training batch (Python objects)"
-    print(f"{'memory':<10} {title:<52} {(kept[1] - kept[0]) / 4096:.2f}")
+    "Bytes that stay allocated per training batch with each set of callbacks, over 4,096 batches."
+    for name, (runner, make) in CALLBACKS.items():
+        learn, run, kept = make_learner(), runner(make()), []
+        batches = learn.data.train_dl[:1]
+        for n in (512, 4608):
+            learn.data.train_dl = batches * n
+            gc.collect()
+            tracemalloc.start()
+            with redirect_stdout(StringIO()): run.fit(1, learn)
+            gc.collect()
+            kept.append(tracemalloc.get_traced_memory()[0])
+            tracemalloc.stop()
+        print(f"{'memory':<10} {'bytes kept per training batch, ' + name}: "
+              f"{(kept[1] - kept[0]) / 4096:.2f}")
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@ REACH = "kinds = *_CANCELS.values(), Exception, BaseException"
 FARTHER = "if _reach(other) > _reach(failure): raise"
 SHOWN = "if _reach(other) > 2:"
 INSIDE = "return begin <= events.index(event) < end"
-REST = """if event in self.clean_up:
+REST = """                if event in self.clean_up:
                     _despite(wrong or failure, self, event, listeners[i + 1:])
 """
 ENDS = "            except _CANCELS[level]: self(f\"after_cancel_{level}\")\n"
@@ -95,7 +95,7 @@ MUTANTS = [
     ("Runner", INSIDE, INSIDE.replace("begin <=", "begin <")),
     ("Runner", INSIDE, "return True"),
     ("Runner", REST, ""),
-    ("Runner", REST, REST.replace("if event in self.clean_up:\n                    ", "")),
+    ("Runner", REST, REST.replace("if event in self.clean_up:\n                    _", "_")),
     ("Runner", REST, REST.replace("i + 1", "i")),
     ("Runner", REST, REST.replace("event in self.clean_up", "event == 'after_fit'")),
     ("Runner", REST, REST.replace("_despite(wrong or failure, self, event, listeners[i + 1:])",

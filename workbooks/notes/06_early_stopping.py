@@ -141,7 +141,8 @@ COMMON = [
     ("a second error of the clean-up takes the place of the first, which was the cause",
      ("if _reach(other) > _reach(failure): raise", "if _reach(other) >= _reach(failure): raise")),
     ("a listener that fails keeps the others from hearing of the end",
-     ("if event in self.clean_up: _despite(failure, self, event, listeners[i + 1:])\n", "")),
+     ("""                if event in self.clean_up:
+                    _despite(wrong or failure, self, event, listeners[i + 1:])\n""", "")),
     ("the stop is an answer, True, in the place of a cancel: it means something else there",
      ("if self.run.n_iter >= self.n: raise CancelFitException",
       "return self.run.n_iter >= self.n")),
