@@ -67,6 +67,16 @@ def call(*command):
     if status: sys.exit(status)
 
 
+def side_by_side(first, second):
+    "Run two of the environment's programs at once, on two cores; stop when one of them fails."
+    options = {"cwd": ROOT, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    beside = subprocess.Popen([python(), *second], **options)
+    status = subprocess.run([python(), *first], cwd=ROOT).returncode
+    output, _ = beside.communicate()
+    print(output.decode(errors="replace"), flush=True)
+    if status or beside.returncode: sys.exit(status or beside.returncode)
+
+
 def test():
     "Everything that CI checks, quickest first."
     for title, command in [
@@ -74,10 +84,13 @@ def test():
         ("the house: exp in step with nbs, notebooks clean",
          ["-m", "pytest", "tests/test_house.py"]),
         ("lessons, executed", ["tools/run_lessons.py", "--jobs", "2"]),
-        ("behaviour", ["-m", "pytest", "--ignore", "tests/test_house.py"]),
     ]:
         print(f"\n== {title}", flush=True)
         call(*command)
+    print("\n== behaviour, and beside it the workbooks", flush=True)
+    workbooks = ["tests/test_workbooks.py", "tests/test_workbook.py", "tests/test_grade.py"]
+    others = [f"--ignore={path}" for path in ["tests/test_house.py", *workbooks]]
+    side_by_side(["-m", "pytest", *others], ["-m", "pytest", *workbooks])
 
 
 def make_workbooks(*lesson):
