@@ -71,7 +71,15 @@ class Adam(_FromRule):
         scale = (state["square_avg"] / (1 - beta ** n)).sqrt() + group["eps"]
         return state["avg"] / (1 - mom ** n) / scale
 
-# %% ../nbs/08_optimizer.ipynb #2cf6b944
+# %% ../nbs/08_optimizer.ipynb #02a90550
+def _add_buffers(opt):
+    "Give an RMSprop the buffers that it lacks when momentum is above 0 only after its first step."
+    for group in opt.param_groups:
+        for p in group["params"] if "alpha" in group and group.get("momentum") else ():
+            if opt.state.get(p) and "momentum_buffer" not in opt.state[p]:
+                opt.state[p]["momentum_buffer"] = torch.zeros_like(p)
+
+
 class _Shares(torch.optim.Optimizer):
     "An optimizer that owns nothing: it shows what `self.opt` has, whichever that is now."
     def __init__(self, opt):
@@ -88,8 +96,18 @@ class _Shares(torch.optim.Optimizer):
     def zero_grad(self, set_to_none=True): self.opt.zero_grad(set_to_none)
     def add_param_group(self, group): self.opt.add_param_group(group)
     def state_dict(self): return self.opt.state_dict()
-    def step(self, closure=None): return self.opt.step(closure)
-    def clear(self): self.state.clear()
+
+    def step(self, closure=None):
+        "The optimizer's own step; returns the loss of `closure`, if there is one."
+        _add_buffers(self.opt)
+        return self.opt.step(closure)
+
+    def clear(self):
+        "Forget the state, as if no step had been taken."
+        groups = [dict(group) for group in self.param_groups]
+        fresh = type(self.opt)(groups, lr=groups[-1]["lr"])
+        self.state.clear()
+        self.state.update(fresh.state)
 
     def load_state_dict(self, state_dict):
         "Load what `state_dict` gave; the groups keep their marks if they were saved without."
@@ -103,7 +121,7 @@ class _Shares(torch.optim.Optimizer):
         return {name: value for name, value in vars(self).items()
                 if name in ("opt", "true_wd", "bn_wd")}
 
-# %% ../nbs/08_optimizer.ipynb #5ede2d80
+# %% ../nbs/08_optimizer.ipynb #6ab27fac
 def _pieces(module, starts, begins=False):
     "Pairs (does it begin a group?, module), the modules whole where no group begins inside."
     begins = begins or module in starts
@@ -118,7 +136,7 @@ def _pieces(module, starts, begins=False):
     for i, child in enumerate(module.children()):
         yield from _pieces(child, starts, begins and i == 0)
 
-# %% ../nbs/08_optimizer.ipynb #0765528e
+# %% ../nbs/08_optimizer.ipynb #1a82e32e
 def _find(model, start):
     "The module of `model` that is `start`, or has this name; else a ValueError."
     named = dict(model.named_modules())
@@ -140,7 +158,7 @@ def split_layers(model,    # an nn.Module
         groups[-1].append(module)
     return groups
 
-# %% ../nbs/08_optimizer.ipynb #8bb58e0d
+# %% ../nbs/08_optimizer.ipynb #64dad90d
 def _spread(values, n, what):
     "A list of `n` values: those given, or the one `n` times; a ValueError for another number."
     if getattr(values, "ndim", 0): values = values.tolist()  # an array, or a tensor of several
@@ -162,13 +180,22 @@ def lr_range(lr,      # a number, a list with one for each group, or a slice
     if lr.start is None: return [lr.stop / 10] * (n - 1) + [lr.stop]
     return [annealing_exp(lr.start, lr.stop, i / (n - 1)) for i in range(n - 1)] + [lr.stop]
 
-# %% ../nbs/08_optimizer.ipynb #94a84225
+# %% ../nbs/08_optimizer.ipynb #878b4bed
 _BATCH_NORMS = nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm
 
 
 def _in_second(module, name):
     "Whether a parameter of `module` is one of a batch norm, or a bias, such as in_proj_bias."
     return isinstance(module, _BATCH_NORMS) or "bias" in name.split("_")
+
+
+def _modules(group):
+    "All modules of a layer group, also those inside of others; a ValueError for anything else."
+    for module in listify(group):
+        if not isinstance(module, nn.Module):
+            raise ValueError(f"a layer group has a {type(module).__name__} in it; give modules, or "
+                             "lists of modules")
+        yield from module.modules()
 
 
 def _parted(layer_groups):
@@ -179,7 +206,7 @@ def _parted(layer_groups):
     parts, owner = [], {}
     for i, group in enumerate(layer_groups):
         parts.append(([], []))
-        for part in (part for module in listify(group) for part in module.modules()):
+        for part in _modules(group):
             for name, p in part.named_parameters(recurse=False):
                 if p not in owner: parts[i][_in_second(part, name)].append(p)
                 if owner.setdefault(p, i) != i:
@@ -187,7 +214,7 @@ def _parted(layer_groups):
                                      f"is in layer groups {owner[p]} and {i}; put both in one")
     return parts
 
-# %% ../nbs/08_optimizer.ipynb #06cdf50b
+# %% ../nbs/08_optimizer.ipynb #d369270b
 def freeze_to(layer_groups,  # a list of modules or lists of modules
               n:int,         # the first group to train; negative: counted from the end
               ):             # ValueError: there is no such group
@@ -196,7 +223,8 @@ def freeze_to(layer_groups,  # a list of modules or lists of modules
         raise ValueError(f"n is {n}, and there are {len(layer_groups)} layer groups; give a number "
                          f"from {-len(layer_groups)} to {len(layer_groups)}")
     for groups, on in [(layer_groups[:n], False), (layer_groups[n:], True)]:
-        for p in (p for group in groups for module in listify(group) for p in module.parameters()):
+        modules = [module for group in groups for module in _modules(group)]
+        for p in (p for module in modules for p in module.parameters(recurse=False)):
             p.requires_grad_(on)
             if not on: p.grad = None
 
@@ -210,7 +238,7 @@ def unfreeze(layer_groups):
     "Train all layer groups."
     freeze_to(layer_groups, 0)
 
-# %% ../nbs/08_optimizer.ipynb #36ef0baf
+# %% ../nbs/08_optimizer.ipynb #92c926b1
 _KEYS = {"lr": ["lr"], "mom": ["momentum", "betas"], "beta": ["alpha", "rho", "betas"],
          "wd": ["weight_decay"]}
 
@@ -245,16 +273,15 @@ class _Values(_Shares):
     def set_val(self, key:str, val, bn_groups:bool=True):
         "Set `key` to one value or one per layer group, `bn_groups` or not; returns what is set."
         self._check(key)
-        layers = self._layers()
-        if isinstance(val, tuple) and isinstance(layers[0][0][key], tuple):
+        layers, now = self._layers(), self.param_groups[0][key]
+        if isinstance(val, tuple) and isinstance(now, tuple):
+            if len(val) != len(now): raise ValueError(f"{key} is {val}; give a pair, like {now}")
             val = list(zip(*(_spread(each, len(layers), key) for each in val)))
         for groups, value in zip(layers, _spread(val, len(layers), key)):
             for group in groups if bn_groups else groups[:1]: group[key] = value
-        for p, state in self.state.items() if key == "momentum" else ():
-            if "square_avg" in state: state.setdefault("momentum_buffer", torch.zeros_like(p))
         return self.read_val(key)
 
-# %% ../nbs/08_optimizer.ipynb #b404f802
+# %% ../nbs/08_optimizer.ipynb #49e1ce66
 def _word(word, doc):
     "A property that reads and sets one word of the vocabulary."
     return property(lambda self: self.get_stat(word),
@@ -295,7 +322,7 @@ class _Words(_Values):
             value = (value, self._read("beta")) if name == "mom" else (self._read("mom"), value)
         self.set_val(key, value, bn_groups=name != "wd" or self.bn_wd)
 
-# %% ../nbs/08_optimizer.ipynb #e612a1be
+# %% ../nbs/08_optimizer.ipynb #45b60508
 class _Decays(_Words):
     "With `true_wd`, shrinks what has a gradient before each step of the optimizer."
     def __init__(self,
@@ -318,13 +345,13 @@ class _Decays(_Words):
 
     def step(self, closure=None):
         "With `true_wd` decay first; then the optimizer's own step, which returns the loss."
-        if not self.true_wd: return self.opt.step(closure)
+        if not self.true_wd: return super().step(closure)
         with torch.no_grad(): decays = [self._shrink(group) for group in self.param_groups]
-        try: return self.opt.step(closure)
+        try: return super().step(closure)
         finally:
             for group, wd in zip(self.param_groups, decays): group["weight_decay"] = wd
 
-# %% ../nbs/08_optimizer.ipynb #f28c6467
+# %% ../nbs/08_optimizer.ipynb #2e2e781e
 class OptimWrapper(_Decays):
     "Any optimizer of PyTorch with one vocabulary, numbers for each layer group, and true decay."
     @classmethod
