@@ -79,7 +79,7 @@ def _add_buffers(opt):
             if opt.state.get(p) and "momentum_buffer" not in opt.state[p]:
                 opt.state[p]["momentum_buffer"] = torch.zeros_like(p)
 
-
+# %% ../nbs/08_optimizer.ipynb #a6b4749a
 class _Shares(torch.optim.Optimizer):
     "An optimizer that owns nothing: it shows what `self.opt` has, whichever that is now."
     def __init__(self, opt):
@@ -89,9 +89,9 @@ class _Shares(torch.optim.Optimizer):
                              "wrapped already, not a class, and no look-alike")
         self.__setstate__({"opt": opt})
 
-    param_groups = property(lambda self: self.opt.param_groups, doc="Those of the optimizer.")
-    state = property(lambda self: self.opt.state, doc="That of the optimizer.")
-    defaults = property(lambda self: self.opt.defaults, doc="Those of the optimizer.")
+    param_groups = property(lambda self: self.opt.param_groups)
+    state = property(lambda self: self.opt.state)
+    defaults = property(lambda self: self.opt.defaults)
 
     def zero_grad(self, set_to_none=True): self.opt.zero_grad(set_to_none)
     def add_param_group(self, group): self.opt.add_param_group(group)
@@ -104,10 +104,7 @@ class _Shares(torch.optim.Optimizer):
 
     def clear(self):
         "Forget the state, as if no step had been taken."
-        groups = [dict(group) for group in self.param_groups]
-        fresh = type(self.opt)(groups, lr=groups[-1]["lr"])
         self.state.clear()
-        self.state.update(fresh.state)
 
     def load_state_dict(self, state_dict):
         "Load what `state_dict` gave; the groups keep their marks if they were saved without."
@@ -121,11 +118,11 @@ class _Shares(torch.optim.Optimizer):
         return {name: value for name, value in vars(self).items()
                 if name in ("opt", "true_wd", "bn_wd")}
 
-# %% ../nbs/08_optimizer.ipynb #6ab27fac
-def _pieces(module, starts, begins=False):
+# %% ../nbs/08_optimizer.ipynb #0f81ae38
+def _pieces(module, starts, begins):
     "Pairs (does it begin a group?, module), the modules whole where no group begins inside."
     begins = begins or module in starts
-    inner = [each for each in module.modules() if each is not module]
+    _, *inner = module.modules()
     if starts.isdisjoint(inner):
         yield begins, module
         return
@@ -136,12 +133,12 @@ def _pieces(module, starts, begins=False):
     for i, child in enumerate(module.children()):
         yield from _pieces(child, starts, begins and i == 0)
 
-# %% ../nbs/08_optimizer.ipynb #1a82e32e
+# %% ../nbs/08_optimizer.ipynb #dcc65092
 def _find(model, start):
     "The module of `model` that is `start`, or has this name; else a ValueError."
     named = dict(model.named_modules())
     if any(start is module for module in named.values()): return start
-    if isinstance(start, str) and start in named: return named[start]
+    if start in named: return named[start]
     close = get_close_matches(str(start), named, 1)
     meant = f"; did you mean {close[0]!r}?" if close else "."
     raise ValueError(f"{type(model).__name__} has no module {start!r}{meant} It has "
@@ -152,13 +149,13 @@ def split_layers(model,    # an nn.Module
                  *starts,  # modules of it, or their names, that begin a new group
                  ):        # ValueError: not in the model, or parameters would be in no group
     "Layer groups: lists of modules that make up `model`, in order."
-    groups = [[]]
-    for begins, module in _pieces(model, {_find(model, start) for start in starts}):
-        if begins and groups[-1]: groups.append([])
+    groups = []
+    for begins, module in _pieces(model, {_find(model, start) for start in starts}, True):
+        if begins: groups.append([])
         groups[-1].append(module)
     return groups
 
-# %% ../nbs/08_optimizer.ipynb #64dad90d
+# %% ../nbs/08_optimizer.ipynb #a70f563b
 def _spread(values, n, what):
     "A list of `n` values: those given, or the one `n` times; a ValueError for another number."
     if getattr(values, "ndim", 0): values = values.tolist()  # an array, or a tensor of several
@@ -180,7 +177,7 @@ def lr_range(lr,      # a number, a list with one for each group, or a slice
     if lr.start is None: return [lr.stop / 10] * (n - 1) + [lr.stop]
     return [annealing_exp(lr.start, lr.stop, i / (n - 1)) for i in range(n - 1)] + [lr.stop]
 
-# %% ../nbs/08_optimizer.ipynb #878b4bed
+# %% ../nbs/08_optimizer.ipynb #41e3d24e
 _BATCH_NORMS = nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm
 
 
@@ -188,7 +185,7 @@ def _in_second(module, name):
     "Whether a parameter of `module` is one of a batch norm, or a bias, such as in_proj_bias."
     return isinstance(module, _BATCH_NORMS) or "bias" in name.split("_")
 
-
+# %% ../nbs/08_optimizer.ipynb #250be2e2
 def _modules(group):
     "All modules of a layer group, also those inside of others; a ValueError for anything else."
     for module in listify(group):
@@ -214,7 +211,7 @@ def _parted(layer_groups):
                                      f"is in layer groups {owner[p]} and {i}; put both in one")
     return parts
 
-# %% ../nbs/08_optimizer.ipynb #d369270b
+# %% ../nbs/08_optimizer.ipynb #84ece517
 def freeze_to(layer_groups,  # a list of modules or lists of modules
               n:int,         # the first group to train; negative: counted from the end
               ):             # ValueError: there is no such group
@@ -224,7 +221,7 @@ def freeze_to(layer_groups,  # a list of modules or lists of modules
                          f"from {-len(layer_groups)} to {len(layer_groups)}")
     for groups, on in [(layer_groups[:n], False), (layer_groups[n:], True)]:
         modules = [module for group in groups for module in _modules(group)]
-        for p in (p for module in modules for p in module.parameters(recurse=False)):
+        for p in (p for module in modules for p in module.parameters()):
             p.requires_grad_(on)
             if not on: p.grad = None
 
@@ -238,7 +235,7 @@ def unfreeze(layer_groups):
     "Train all layer groups."
     freeze_to(layer_groups, 0)
 
-# %% ../nbs/08_optimizer.ipynb #92c926b1
+# %% ../nbs/08_optimizer.ipynb #1749c007
 _KEYS = {"lr": ["lr"], "mom": ["momentum", "betas"], "beta": ["alpha", "rho", "betas"],
          "wd": ["weight_decay"]}
 
@@ -273,15 +270,16 @@ class _Values(_Shares):
     def set_val(self, key:str, val, bn_groups:bool=True):
         "Set `key` to one value or one per layer group, `bn_groups` or not; returns what is set."
         self._check(key)
-        layers, now = self._layers(), self.param_groups[0][key]
+        layers, now = self._layers(), self.param_groups[-1][key]
         if isinstance(val, tuple) and isinstance(now, tuple):
             if len(val) != len(now): raise ValueError(f"{key} is {val}; give a pair, like {now}")
             val = list(zip(*(_spread(each, len(layers), key) for each in val)))
+        if key == "lr": val = lr_range(val, layers)
         for groups, value in zip(layers, _spread(val, len(layers), key)):
             for group in groups if bn_groups else groups[:1]: group[key] = value
         return self.read_val(key)
 
-# %% ../nbs/08_optimizer.ipynb #49e1ce66
+# %% ../nbs/08_optimizer.ipynb #4f04685c
 def _word(word, doc):
     "A property that reads and sets one word of the vocabulary."
     return property(lambda self: self.get_stat(word),
@@ -290,15 +288,19 @@ def _word(word, doc):
 
 class _Words(_Values):
     "Four words for the numbers of every optimizer."
-    true_wd, bn_wd = False, True
+    bn_wd = True
     lr = _word("lr", "The learning rate.")
     mom = _word("mom", "How much is remembered of the direction: momentum, or betas[0].")
     beta = _word("beta", "How much is remembered of the size: alpha, or betas[1].")
     wd = _word("wd", "The weight decay.")
 
+    def _key(self, word):
+        "What the optimizer calls a word; None if it has nothing of the kind."
+        return next((key for key in _KEYS[word] if key in self.param_groups[-1]), None)
+
     def _read(self, word):
         "A word's value for each layer group; None if the optimizer has nothing of the kind."
-        key = next((key for key in _KEYS[word] if key in self.param_groups[-1]), None)
+        key = self._key(word)
         if key is None: return None
         return self.read_val(key)[word == "beta"] if key == "betas" else self.read_val(key)
 
@@ -316,13 +318,12 @@ class _Words(_Values):
         "Set a word, or the optimizer's own name, to one value or one for each layer group."
         if name not in _KEYS: return self.set_val(name, value)
         if value is None: return
-        key = next((key for key in _KEYS[name] if key in self.param_groups[-1]), name)
-        if name == "lr": value = lr_range(value, self._layers())
+        key = self._key(name) or name
         if key == "betas":
             value = (value, self._read("beta")) if name == "mom" else (self._read("mom"), value)
         self.set_val(key, value, bn_groups=name != "wd" or self.bn_wd)
 
-# %% ../nbs/08_optimizer.ipynb #45b60508
+# %% ../nbs/08_optimizer.ipynb #076a4dd8
 class _Decays(_Words):
     "With `true_wd`, shrinks what has a gradient before each step of the optimizer."
     def __init__(self,
@@ -339,7 +340,7 @@ class _Decays(_Words):
     def _shrink(self, group):
         "Multiply what has a gradient by 1 - lr * wd; returns wd, which is 0 in the group then."
         wd, group["weight_decay"] = group.get("weight_decay", 0.), 0.
-        for p in group["params"] if wd else ():
+        for p in group["params"]:
             if p.grad is not None: p.mul_(1 - group["lr"] * wd)
         return wd
 
@@ -351,7 +352,7 @@ class _Decays(_Words):
         finally:
             for group, wd in zip(self.param_groups, decays): group["weight_decay"] = wd
 
-# %% ../nbs/08_optimizer.ipynb #2e2e781e
+# %% ../nbs/08_optimizer.ipynb #26fa2076
 class OptimWrapper(_Decays):
     "Any optimizer of PyTorch with one vocabulary, numbers for each layer group, and true decay."
     @classmethod
@@ -377,7 +378,7 @@ class OptimWrapper(_Decays):
         "One of the same kind for other layer groups, with the numbers of this one's last group."
         numbers = {key: value for key, value in self._layers()[-1][0].items()
                    if key not in ("params", "part", "param_names", "weight_decay")}
-        other = self.create(type(self.opt), self.lr, layer_groups, self.wd or 0.,
+        other = self.create(type(self.opt), self.lr, layer_groups, self.wd,
                             self.true_wd, self.bn_wd)
         for group in other.param_groups: group.update(copy.deepcopy(numbers))
         return other

@@ -177,7 +177,8 @@ def test_split_layers_is_a_partition_in_order(depths, data):
 
 
 def test_split_layers_takes_modules_and_names_and_proposes():
-    net = nn.ModuleDict({"body": nn.Sequential(nn.Linear(2, 2), nn.ReLU()), "head": nn.Linear(2, 1)})
+    body = nn.Sequential(nn.Linear(2, 2), nn.ReLU())
+    net = nn.ModuleDict({"body": body, "head": nn.Linear(2, 1)})
     assert split_layers(net) == [[net]]
     assert split_layers(net, net["head"]) == split_layers(net, "head") == [[net["body"]],
                                                                            [net["head"]]]
@@ -215,7 +216,8 @@ def test_rates_that_do_not_fit_name_both_numbers():
         net = network()
         with pytest.raises(ValueError):
             OptimWrapper.create(T.SGD, rates, [nn.Sequential(net) for _ in range(n)])
-    for bad in (slice(None), slice(1, None), slice(1, 2, 3)): assert "slice" in refusal(lr_range, bad, 2)
+    for bad in (slice(None), slice(1, None), slice(1, 2, 3)):
+        assert "slice" in refusal(lr_range, bad, 2)
 
 
 def test_create_makes_two_groups_for_each_layer_group():
@@ -273,7 +275,8 @@ def test_freezing(n, expected):
     assert all(p.requires_grad for p in net.parameters())
     freeze(groups)
     assert [p.requires_grad for p in net.parameters()] == [False] * 4 + [True] * 2
-    assert "n is 4" in refusal(freeze_to, groups, 4) and "3 layer groups" in refusal(freeze_to, groups, -4)
+    assert "n is 4" in refusal(freeze_to, groups, 4)
+    assert "3 layer groups" in refusal(freeze_to, groups, -4)
 
 
 # one vocabulary
@@ -316,7 +319,7 @@ def test_own_names_one_part_or_both_and_pairs():
     assert [group["eps"] for group in opt.param_groups] == [1e-3, 1e-8, 1e-4, 1e-8]
     assert opt.get_stat("betas") == (0.6, 0.7) and opt.get_stat("eps") == 1e-4
     assert opt.set_stat("amsgrad", True) == [True, True]
-    for key, proposal in [("betaa", "'betas'"), ("wd", "'weight_decay'"), ("momentun", "It has lr")]:
+    for key, proposal in [("betaa", "'betas'"), ("wd", "'weight_decay'"), ("momentun", "It has")]:
         for said in (refusal(opt.read_val, key), refusal(opt.set_val, key, 1.)):
             assert "Adam" in said and repr(key) in said and proposal in said and "eps" in said
     for hidden in ("params", "part"): assert repr(hidden) in refusal(opt.set_val, hidden, 1.)
@@ -476,8 +479,8 @@ def test_torchs_schedulers_take_it(make, kind):
 @pytest.mark.parametrize("kind", FIVE + OURS)
 def test_a_saved_training_goes_on_to_the_last_bit(kind):
     whole, part, late = network(), network(), network(1)
-    create = partial(OptimWrapper.create, kind, slice(1e-3, 1e-2), wd=0.1, true_wd=True, bn_wd=False)
-    opts = [create(halves(net)) for net in (whole, part, late)]
+    opts = [OptimWrapper.create(kind, slice(1e-3, 1e-2), halves(net), 0.1, True, bn_wd=False)
+            for net in (whole, part, late)]
     train(whole, opts[0], 12)
     train(part, opts[1], 5)
     file = io.BytesIO()
@@ -541,7 +544,7 @@ def test_new_has_the_kind_the_numbers_and_an_empty_state(kind):
     train(net, opt, 2)
     new = opt.new([net])
     assert type(new.opt) is kind and opt.state
-    assert kind is T.Adagrad or not new.state  # Adagrad makes its state at once
+    assert kind is T.Adagrad or not new.state  # Adagrad fills its state when it is made
     assert (new.true_wd, new.bn_wd) == (True, False)
     numbers = [{k: v for k, v in opt.param_groups[i].items() if k != "params"} for i in (2, 3)]
     assert [{k: v for k, v in g.items() if k != "params"} for g in new.param_groups] == numbers
@@ -588,7 +591,7 @@ def test_the_finder_leaves_no_trace(kind):
 def test_replacing_the_inner_optimizer_takes_effect_in_a_running_fit():
     class Replaces(Callback):
         def after_epoch(self):
-            if self.run.epoch == 0: self.opt.opt = T.SGD(self.model.parameters(), lr=0.5, momentum=0.25)
+            if self.run.epoch == 0: self.opt.opt = T.SGD(self.model.parameters(), 0.5, 0.25)
     learn = learner()
     run = Runner([Replaces(), Recorder()])
     run.fit(2, learn)

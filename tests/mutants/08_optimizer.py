@@ -10,9 +10,9 @@ AVERAGE = 'state["avg"] = mom * state.get("avg", 0.) + (1 - mom) * grad'
 SQUARES = 'state["square_avg"] = beta * state.get("square_avg", 0.) + (1 - beta) * grad ** 2'
 SCALE = '(state["square_avg"] / (1 - beta ** n)).sqrt() + group["eps"]'
 CORRECTED = 'return state["avg"] / (1 - mom ** n) / scale'
-INNER = "inner = [each for each in module.modules() if each is not module]"
+INNER = "_, *inner = module.modules()"
 FIRST = "starts, begins and i == 0)"
-CUT = "if begins and groups[-1]: groups.append([])"
+CUT = "if begins: groups.append([])"
 FIND = "if any(start is module for module in named.values()): return start"
 COUNTS = "if len(values) != n:"
 END = "if lr.stop is None or lr.step is not None:"
@@ -26,15 +26,15 @@ FORGET = "            if not on: p.grad = None\n"
 THERE = "if not -len(layer_groups) <= n <= len(layer_groups):"
 ALL_BUT = '"Freeze all layer groups but the last one."\n    freeze_to(layer_groups, -1)'
 ALL = '"Train all layer groups."\n    freeze_to(layer_groups, 0)'
-GROUPS = "param_groups = property(lambda self: self.opt.param_groups, doc="
-STATE = "state = property(lambda self: self.opt.state, doc="
+GROUPS = "param_groups = property(lambda self: self.opt.param_groups)"
+STATE = "state = property(lambda self: self.opt.state)"
 MARKS = '            if part: group.setdefault("part", part)\n'
 KEPT = 'if name in ("opt", "true_wd", "bn_wd")}'
 JOINS = 'if layers and group.get("part") == "bn_bias": layers[-1].append(group)'
 KNOWN = 'if key in group and key not in ("params", "part", "param_names"): return'
 PARTS = "for group in groups if bn_groups else groups[:1]: group[key] = value"
 BUFFERS = 'opt.state[p]["momentum_buffer"] = torch.zeros_like(p)'
-FRESH = "        self.state.update(fresh.state)\n"
+CLEARS = "        self.state.clear()\n"
 HALF = 'return self.read_val(key)[word == "beta"] if key == "betas" else self.read_val(key)'
 PAIR = '(value, self._read("beta")) if name == "mom" else (self._read("mom"), value)'
 LAST = "tuple(each[-1] for each in values) if isinstance(values, tuple) else (\n"
@@ -50,7 +50,7 @@ NONE = 'if wrapper.wd is not None: wrapper.set_val("weight_decay", 0.)'
 DECAY = "        if wd: wrapper.wd = wd\n"
 SETTINGS = "wrapper = cls(opt_func(groups, lr=rate), true_wd=true_wd, bn_wd=bn_wd)"
 NUMBERS = "for group in other.param_groups: group.update(copy.deepcopy(numbers))"
-KIND = "other = self.create(type(self.opt), self.lr, layer_groups, self.wd or 0.,"
+KIND = "other = self.create(type(self.opt), self.lr, layer_groups, self.wd,"
 
 MUTANTS = [
     # (exported name, text that stands once in the lesson's exported cells, wrong text)
@@ -90,14 +90,14 @@ MUTANTS = [
     ("split_layers", INNER, "inner = list(module.children())"),
     ("split_layers", INNER, "inner = list(module.modules())"),
     ("split_layers", FIRST, "starts, begins)"),
-    ("split_layers", FIRST, "starts)"),
+    ("split_layers", FIRST, "starts, False)"),
     ("split_layers", FIRST, "starts, i == 0)"),
     ("split_layers", "    if own:\n", "    if False:\n"),
     ("split_layers", "    if own:\n", "    if not own:\n"),
-    ("split_layers", CUT, "if begins: groups.append([])"),
-    ("split_layers", CUT, "if groups[-1]: groups.append([])"),
+    ("split_layers", CUT, "if begins and not groups: groups.append([])"),
+    ("split_layers", CUT, "groups.append([])"),
     ("split_layers", f"{CUT}\n        groups[-1].append(module)",
-     f"groups[-1].append(module)\n        {CUT}"),
+     f"groups = groups or [[]]\n        groups[-1].append(module)\n        {CUT}"),
     ("split_layers", FIND, "if isinstance(start, nn.Module): return start"),
     ("split_layers", "get_close_matches(str(start), named, 1)", "list(named)[1:]"),
     ("lr_range", COUNTS, "if len(values) > n:"),
@@ -142,7 +142,7 @@ MUTANTS = [
      "if isinstance(opt, _Shares):"),
     ("OptimWrapper", 'self.__setstate__({"opt": opt})',
      'self.__setstate__({"opt": copy.deepcopy(opt)})'),
-    ("OptimWrapper", GROUPS, GROUPS.replace("self.opt.param_groups", "list(self.opt.param_groups)")),
+    ("OptimWrapper", GROUPS, GROUPS.replace(" self.opt.param_groups", " [*self.opt.param_groups]")),
     ("OptimWrapper", STATE, STATE.replace("self.opt.state", "dict(self.opt.state)")),
     ("OptimWrapper", "def state_dict(self): return self.opt.state_dict()",
      "def state_dict(self): return {'param_groups': self.param_groups}"),
@@ -158,8 +158,8 @@ MUTANTS = [
     ("OptimWrapper", PARTS, "for group in groups[:1]: group[key] = value"),
     ("OptimWrapper", BUFFERS, "pass"),
     ("OptimWrapper", BUFFERS, BUFFERS.replace("zeros_like", "ones_like")),
-    ("OptimWrapper", FRESH, ""),
-    ("OptimWrapper", "        self.state.clear()\n", ""),
+    ("OptimWrapper", CLEARS, "        self.zero_grad()\n"),
+    ("OptimWrapper", CLEARS, "        self.opt.state = {}\n"),
     ("OptimWrapper", "values = [groups[0][key] for groups in self._layers()]",
      "values = [group[key] for group in self.param_groups]"),
     ("OptimWrapper", '"mom": ["momentum", "betas"]', '"mom": ["momentum"]'),
@@ -170,7 +170,7 @@ MUTANTS = [
     ("OptimWrapper", PAIR, '(value, self._read("beta"))'),
     ("OptimWrapper", "            values and values[-1])", "            values and values[0])"),
     ("OptimWrapper", LAST, LAST.replace("each[-1]", "each[0]")),
-    ("OptimWrapper", 'if name == "lr": value = lr_range', 'if False: value = lr_range'),
+    ("OptimWrapper", 'if key == "lr": val = lr_range', 'if False: val = lr_range'),
     ("OptimWrapper", "        if value is None: return\n", ""),
     ("OptimWrapper", BIASES, "bn_groups=True)"),
     ("OptimWrapper", BIASES, "bn_groups=self.bn_wd)"),
@@ -199,4 +199,39 @@ MUTANTS = [
     ("OptimWrapper", NUMBERS, "pass"),
     ("OptimWrapper", KIND, KIND.replace("type(self.opt)", "torch.optim.SGD")),
     ("OptimWrapper", "in self._layers()[-1][0].items()", "in self._layers()[0][0].items()"),
+]
+
+SAME = "all groups of an optimizer have the same hyperparameters"
+ANY_ORDER = "isinstance takes a tuple in any order"
+NORMS = "_BATCH_NORMS = nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm"
+
+
+def more_matches(name, line):
+    "A wrong version that asks for two similar names."
+    return (name, line, line.replace(", 1)", ", 2)"),
+            "only the first of the names, which is the closest, is used")
+
+
+EQUIVALENT = [
+    # (what is changed, its lines, the changed lines, why no promise tells them apart)
+    more_matches("_find", "close = get_close_matches(str(start), named, 1)"),
+    more_matches("_Values._check", "close = close or get_close_matches(key, names, 1)"),
+    ("_BATCH_NORMS", NORMS,
+     "_BATCH_NORMS = nn.BatchNorm2d, nn.BatchNorm1d, nn.BatchNorm3d, nn.SyncBatchNorm", ANY_ORDER),
+    ("_BATCH_NORMS", NORMS,
+     "_BATCH_NORMS = nn.BatchNorm1d, nn.BatchNorm3d, nn.BatchNorm2d, nn.SyncBatchNorm", ANY_ORDER),
+    ("_BATCH_NORMS", NORMS,
+     "_BATCH_NORMS = nn.BatchNorm1d, nn.BatchNorm2d, nn.SyncBatchNorm, nn.BatchNorm3d", ANY_ORDER),
+    ("_Values._check", "group = self.param_groups[-1]", "group = self.param_groups[0]", SAME),
+    ("_Values.read_val",
+     "return tuple(map(list, zip(*values))) if isinstance(values[0], tuple) else values",
+     "return tuple(map(list, zip(*values))) if isinstance(values[-1], tuple) else values", SAME),
+    ("_Values.set_val", "layers, now = self._layers(), self.param_groups[-1][key]",
+     "layers, now = self._layers(), self.param_groups[0][key]", SAME),
+    ("_Words._key",
+     "return next((key for key in _KEYS[word] if key in self.param_groups[-1]), None)",
+     "return next((key for key in _KEYS[word] if key in self.param_groups[0]), None)", SAME),
+    ("OptimWrapper.new", "numbers = {key: value for key, value in self._layers()[-1][0].items()",
+     "numbers = {key: value for key, value in list(self._layers()[-1][0].items())[1:]",
+     "the first entry is that of the parameters, which is left out"),
 ]

@@ -24,13 +24,13 @@ HINTS = {
     "_Shares.add_param_group": "whose groups are they?",
     "_Shares.state_dict": "whose state is it?",
     "_Shares.step": "buffers first; then whose step is it, and does it get the closure?",
-    "_Shares.clear": "a fresh optimizer of the same kind and groups: whose state is taken over?",
+    "_Shares.clear": "which method empties a dict, without making a new one?",
     "_Shares.load_state_dict": "note each group's part; load; put a part back where none came",
     "_Shares.__getstate__": "of vars(self), those of the three names that are there",
     "_pieces":
         "no start inside: the pair and done; parameters of its own: “no group”; else its children",
     "_find": "is it one of the modules? a name of one? else propose and list, with both names",
-    "split_layers": "when does a piece open a new list, and when is the open one still empty?",
+    "split_layers": "which pieces open a new list, and where does each of them go?",
     "_spread": "an array to a list; one value n times; refuse with “2 values” and “3 layer groups”",
     "lr_range": "no slice: _spread; refuse; a bare slice; else annealing_exp, and the end itself",
     "_in_second": "is the module one of the _BATCH_NORMS, or is bias one of the name's words?",
@@ -42,17 +42,19 @@ HINTS = {
     "unfreeze": "from which group on?",
     "_Values._layers": "does this group join the list before it, or open a new one?",
     "_Values.read_val": "_check; the first part of each layer group; a pair's values, transposed",
-    "_Values.set_val": "_check; a pair's columns to rows; _spread; write; buffers; read_val",
-    "_Words._read": "the first key of _KEYS that is there, or None; of betas, which list?",
+    "_Values.set_val": "_check; a pair's columns to rows; lr by lr_range; _spread; write; read_val",
+    "_Words._key": "the first of the word's keys in _KEYS that is in a group, or None",
+    "_Words._read": "no key: None; else read_val, and of betas, which list?",
     "_Words.read_defaults": "for which words does _read give something?",
     "_Words.get_stat": "a word or a key; the last of each list; None stays None",
     "_Words.set_stat": "a key: set_val; None: nothing; a word: its key, spread, betas kept whole",
-    "_Decays.__init__": "super's; the settings; true decay needs a place; a wd that is given is set",
+    "_Decays.__init__": "super's; the settings; true decay needs a place; set a wd that is given",
     "_Decays._shrink": "take the number out of the group, leave 0; shrink; give the number back",
     "_Decays.step": "no true_wd: the optimizer's; else shrink all, step, and finally put all back",
     "OptimWrapper.create":
         "two marked groups for each pair of _parted; wrap; decay 0 everywhere, then wd",
-    "OptimWrapper.new": "numbers of the last weights; create with self's settings; update by copies",
+    "OptimWrapper.new":
+        "numbers of the last weights; create, with self's settings; update by copies",
 }
 SLIPS = {
     "each rule agrees with torch.optim over a hundred steps, group by group":
@@ -65,12 +67,14 @@ SLIPS = {
         "and the settings all that goes into a pickle?",
     "momentum of RMSprop can be raised later, and after clear all begins anew":
         "Which parameters of which groups lack a buffer, and what must it be full of? Is the state "
-        "emptied in its place, and then what a fresh optimizer has?",
+        "emptied in its place?",
+    "a wrapper can be copied and pickled, also when a scheduler is attached to it":
+        "Is the step that the scheduler has put over the wrapper's left out of what is pickled?",
     "a wrapper, a class and a look-alike are refused by name":
         "A wrapper is an Optimizer too. Does the message have the class's name, and torch.optim?",
     "split_layers cuts before each start, keeps modules whole, and leaves nothing out":
         "Does a start that is taken apart hand its beginning to its first child, and to no other? "
-        "Is an empty first group avoided?",
+        "Does the model itself begin the first group?",
     "rates are spread by equal factors, a bare slice gives the others a tenth":
         "Is the share i / (n − 1), and the last rate the end itself? Is a list of one value for "
         "two groups refused?",
@@ -83,20 +87,31 @@ SLIPS = {
     "each word reads and writes the right number, group by group, whatever its name is":
         "Which half of betas is it, and is the other one kept? Is the last group read? What "
         "becomes of None?",
+    "a word without a number is None and refuses one, and None leaves a number as it is":
+        "Is None let pass before a key is looked for? Does a word that is not there go to set_val "
+        "under its own name, which refuses it?",
     "read_val and set_val use the optimizer's own names, for one part of a group or for both":
         "Are both parts written unless bn_groups is False? Is a pair of lists turned into a list "
         "of pairs?",
+    "what is no hyperparameter of the optimizer is refused, with a proposal and a list":
+        "Are both methods' keys checked before anything is read or set? Is the length of a pair "
+        "compared with the one that is there?",
     "true decay is AdamW's, group by group, and for plain SGD it is L2":
         "Is the factor 1 − lr·wd with the numbers of the same group? Is the optimizer's own decay "
         "0 during its step?",
     "decay is for what has a gradient, at its group's rate, and the number stays in the group":
         "Is p.grad asked? Is the number put back in a `finally`, and the closure's loss returned? "
         "Does a wd of 0 leave what is there?",
-    "create makes two marked groups for each layer group, and new makes another of its kind":
-        "Weights first, then the rest, both with the rate and the mark? Is the decay of the second "
-        "part 0 if bn_wd is False? Are the numbers of new those of the last layer group?",
-    "a training that is saved and loaded goes on to the last bit, and opt can be replaced":
+    "create makes two marked groups for each layer group, weights first":
+        "Weights first, then the rest, both with the rate and the mark? Is a decay that the "
+        "optimizer brings along set to 0, in both parts?",
+    "new has the kind, the settings and the numbers of the last group, and an empty state":
+        "Are the numbers those of the last layer group's first part, without what belongs to the "
+        "group itself, and copied?",
+    "a training that is saved and loaded goes on to the last bit":
         "Is all state the optimizer's, and are marks that are missing in the file put back?",
+    "another optimizer in opt takes the next step, with its own groups and numbers":
+        "Is self.opt asked anew for its groups and its step, each time?",
 }
 OBJECTIVES = [
     "Students can write SGD with momentum, RMSprop and Adam from memory of three ideas, a "
