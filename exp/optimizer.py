@@ -71,7 +71,15 @@ class Adam(_FromRule):
         scale = (state["square_avg"] / (1 - beta ** n)).sqrt() + group["eps"]
         return state["avg"] / (1 - mom ** n) / scale
 
-# %% ../nbs/08_optimizer.ipynb #2cf6b944
+# %% ../nbs/08_optimizer.ipynb #02a90550
+def _add_buffers(opt):
+    "Give an RMSprop the buffers that it lacks when momentum is above 0 only after its first step."
+    for group in opt.param_groups:
+        for p in group["params"] if "alpha" in group and group.get("momentum") else ():
+            if opt.state.get(p) and "momentum_buffer" not in opt.state[p]:
+                opt.state[p]["momentum_buffer"] = torch.zeros_like(p)
+
+# %% ../nbs/08_optimizer.ipynb #a6b4749a
 class _Shares(torch.optim.Optimizer):
     "An optimizer that owns nothing: it shows what `self.opt` has, whichever that is now."
     def __init__(self, opt):
@@ -81,15 +89,22 @@ class _Shares(torch.optim.Optimizer):
                              "wrapped already, not a class, and no look-alike")
         self.__setstate__({"opt": opt})
 
-    param_groups = property(lambda self: self.opt.param_groups, doc="Those of the optimizer.")
-    state = property(lambda self: self.opt.state, doc="That of the optimizer.")
-    defaults = property(lambda self: self.opt.defaults, doc="Those of the optimizer.")
+    param_groups = property(lambda self: self.opt.param_groups)
+    state = property(lambda self: self.opt.state)
+    defaults = property(lambda self: self.opt.defaults)
 
     def zero_grad(self, set_to_none=True): self.opt.zero_grad(set_to_none)
     def add_param_group(self, group): self.opt.add_param_group(group)
     def state_dict(self): return self.opt.state_dict()
-    def step(self, closure=None): return self.opt.step(closure)
-    def clear(self): self.state.clear()
+
+    def step(self, closure=None):
+        "The optimizer's own step; returns the loss of `closure`, if there is one."
+        _add_buffers(self.opt)
+        return self.opt.step(closure)
+
+    def clear(self):
+        "Forget the state, as if no step had been taken."
+        self.state.clear()
 
     def load_state_dict(self, state_dict):
         "Load what `state_dict` gave; the groups keep their marks if they were saved without."
@@ -103,11 +118,11 @@ class _Shares(torch.optim.Optimizer):
         return {name: value for name, value in vars(self).items()
                 if name in ("opt", "true_wd", "bn_wd")}
 
-# %% ../nbs/08_optimizer.ipynb #5ede2d80
-def _pieces(module, starts, begins=False):
+# %% ../nbs/08_optimizer.ipynb #0f81ae38
+def _pieces(module, starts, begins):
     "Pairs (does it begin a group?, module), the modules whole where no group begins inside."
     begins = begins or module in starts
-    inner = [each for each in module.modules() if each is not module]
+    _, *inner = module.modules()
     if starts.isdisjoint(inner):
         yield begins, module
         return
@@ -118,12 +133,12 @@ def _pieces(module, starts, begins=False):
     for i, child in enumerate(module.children()):
         yield from _pieces(child, starts, begins and i == 0)
 
-# %% ../nbs/08_optimizer.ipynb #0765528e
+# %% ../nbs/08_optimizer.ipynb #dcc65092
 def _find(model, start):
     "The module of `model` that is `start`, or has this name; else a ValueError."
     named = dict(model.named_modules())
     if any(start is module for module in named.values()): return start
-    if isinstance(start, str) and start in named: return named[start]
+    if start in named: return named[start]
     close = get_close_matches(str(start), named, 1)
     meant = f"; did you mean {close[0]!r}?" if close else "."
     raise ValueError(f"{type(model).__name__} has no module {start!r}{meant} It has "
@@ -134,13 +149,13 @@ def split_layers(model,    # an nn.Module
                  *starts,  # modules of it, or their names, that begin a new group
                  ):        # ValueError: not in the model, or parameters would be in no group
     "Layer groups: lists of modules that make up `model`, in order."
-    groups = [[]]
-    for begins, module in _pieces(model, {_find(model, start) for start in starts}):
-        if begins and groups[-1]: groups.append([])
+    groups = []
+    for begins, module in _pieces(model, {_find(model, start) for start in starts}, True):
+        if begins: groups.append([])
         groups[-1].append(module)
     return groups
 
-# %% ../nbs/08_optimizer.ipynb #8bb58e0d
+# %% ../nbs/08_optimizer.ipynb #a70f563b
 def _spread(values, n, what):
     "A list of `n` values: those given, or the one `n` times; a ValueError for another number."
     if getattr(values, "ndim", 0): values = values.tolist()  # an array, or a tensor of several
@@ -162,13 +177,22 @@ def lr_range(lr,      # a number, a list with one for each group, or a slice
     if lr.start is None: return [lr.stop / 10] * (n - 1) + [lr.stop]
     return [annealing_exp(lr.start, lr.stop, i / (n - 1)) for i in range(n - 1)] + [lr.stop]
 
-# %% ../nbs/08_optimizer.ipynb #94a84225
+# %% ../nbs/08_optimizer.ipynb #41e3d24e
 _BATCH_NORMS = nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm
 
 
 def _in_second(module, name):
     "Whether a parameter of `module` is one of a batch norm, or a bias, such as in_proj_bias."
     return isinstance(module, _BATCH_NORMS) or "bias" in name.split("_")
+
+# %% ../nbs/08_optimizer.ipynb #250be2e2
+def _modules(group):
+    "All modules of a layer group, also those inside of others; a ValueError for anything else."
+    for module in listify(group):
+        if not isinstance(module, nn.Module):
+            raise ValueError(f"a layer group has a {type(module).__name__} in it; give modules, or "
+                             "lists of modules")
+        yield from module.modules()
 
 
 def _parted(layer_groups):
@@ -179,7 +203,7 @@ def _parted(layer_groups):
     parts, owner = [], {}
     for i, group in enumerate(layer_groups):
         parts.append(([], []))
-        for part in (part for module in listify(group) for part in module.modules()):
+        for part in _modules(group):
             for name, p in part.named_parameters(recurse=False):
                 if p not in owner: parts[i][_in_second(part, name)].append(p)
                 if owner.setdefault(p, i) != i:
@@ -187,7 +211,7 @@ def _parted(layer_groups):
                                      f"is in layer groups {owner[p]} and {i}; put both in one")
     return parts
 
-# %% ../nbs/08_optimizer.ipynb #06cdf50b
+# %% ../nbs/08_optimizer.ipynb #84ece517
 def freeze_to(layer_groups,  # a list of modules or lists of modules
               n:int,         # the first group to train; negative: counted from the end
               ):             # ValueError: there is no such group
@@ -196,7 +220,8 @@ def freeze_to(layer_groups,  # a list of modules or lists of modules
         raise ValueError(f"n is {n}, and there are {len(layer_groups)} layer groups; give a number "
                          f"from {-len(layer_groups)} to {len(layer_groups)}")
     for groups, on in [(layer_groups[:n], False), (layer_groups[n:], True)]:
-        for p in (p for group in groups for module in listify(group) for p in module.parameters()):
+        modules = [module for group in groups for module in _modules(group)]
+        for p in (p for module in modules for p in module.parameters()):
             p.requires_grad_(on)
             if not on: p.grad = None
 
@@ -210,7 +235,7 @@ def unfreeze(layer_groups):
     "Train all layer groups."
     freeze_to(layer_groups, 0)
 
-# %% ../nbs/08_optimizer.ipynb #36ef0baf
+# %% ../nbs/08_optimizer.ipynb #1749c007
 _KEYS = {"lr": ["lr"], "mom": ["momentum", "betas"], "beta": ["alpha", "rho", "betas"],
          "wd": ["weight_decay"]}
 
@@ -245,16 +270,16 @@ class _Values(_Shares):
     def set_val(self, key:str, val, bn_groups:bool=True):
         "Set `key` to one value or one per layer group, `bn_groups` or not; returns what is set."
         self._check(key)
-        layers = self._layers()
-        if isinstance(val, tuple) and isinstance(layers[0][0][key], tuple):
+        layers, now = self._layers(), self.param_groups[-1][key]
+        if isinstance(val, tuple) and isinstance(now, tuple):
+            if len(val) != len(now): raise ValueError(f"{key} is {val}; give a pair, like {now}")
             val = list(zip(*(_spread(each, len(layers), key) for each in val)))
+        if key == "lr": val = lr_range(val, layers)
         for groups, value in zip(layers, _spread(val, len(layers), key)):
             for group in groups if bn_groups else groups[:1]: group[key] = value
-        for p, state in self.state.items() if key == "momentum" else ():
-            if "square_avg" in state: state.setdefault("momentum_buffer", torch.zeros_like(p))
         return self.read_val(key)
 
-# %% ../nbs/08_optimizer.ipynb #b404f802
+# %% ../nbs/08_optimizer.ipynb #4f04685c
 def _word(word, doc):
     "A property that reads and sets one word of the vocabulary."
     return property(lambda self: self.get_stat(word),
@@ -263,15 +288,19 @@ def _word(word, doc):
 
 class _Words(_Values):
     "Four words for the numbers of every optimizer."
-    true_wd, bn_wd = False, True
+    bn_wd = True
     lr = _word("lr", "The learning rate.")
     mom = _word("mom", "How much is remembered of the direction: momentum, or betas[0].")
     beta = _word("beta", "How much is remembered of the size: alpha, or betas[1].")
     wd = _word("wd", "The weight decay.")
 
+    def _key(self, word):
+        "What the optimizer calls a word; None if it has nothing of the kind."
+        return next((key for key in _KEYS[word] if key in self.param_groups[-1]), None)
+
     def _read(self, word):
         "A word's value for each layer group; None if the optimizer has nothing of the kind."
-        key = next((key for key in _KEYS[word] if key in self.param_groups[-1]), None)
+        key = self._key(word)
         if key is None: return None
         return self.read_val(key)[word == "beta"] if key == "betas" else self.read_val(key)
 
@@ -289,13 +318,12 @@ class _Words(_Values):
         "Set a word, or the optimizer's own name, to one value or one for each layer group."
         if name not in _KEYS: return self.set_val(name, value)
         if value is None: return
-        key = next((key for key in _KEYS[name] if key in self.param_groups[-1]), name)
-        if name == "lr": value = lr_range(value, self._layers())
+        key = self._key(name) or name
         if key == "betas":
             value = (value, self._read("beta")) if name == "mom" else (self._read("mom"), value)
         self.set_val(key, value, bn_groups=name != "wd" or self.bn_wd)
 
-# %% ../nbs/08_optimizer.ipynb #e612a1be
+# %% ../nbs/08_optimizer.ipynb #076a4dd8
 class _Decays(_Words):
     "With `true_wd`, shrinks what has a gradient before each step of the optimizer."
     def __init__(self,
@@ -312,19 +340,19 @@ class _Decays(_Words):
     def _shrink(self, group):
         "Multiply what has a gradient by 1 - lr * wd; returns wd, which is 0 in the group then."
         wd, group["weight_decay"] = group.get("weight_decay", 0.), 0.
-        for p in group["params"] if wd else ():
+        for p in group["params"]:
             if p.grad is not None: p.mul_(1 - group["lr"] * wd)
         return wd
 
     def step(self, closure=None):
         "With `true_wd` decay first; then the optimizer's own step, which returns the loss."
-        if not self.true_wd: return self.opt.step(closure)
+        if not self.true_wd: return super().step(closure)
         with torch.no_grad(): decays = [self._shrink(group) for group in self.param_groups]
-        try: return self.opt.step(closure)
+        try: return super().step(closure)
         finally:
             for group, wd in zip(self.param_groups, decays): group["weight_decay"] = wd
 
-# %% ../nbs/08_optimizer.ipynb #f28c6467
+# %% ../nbs/08_optimizer.ipynb #26fa2076
 class OptimWrapper(_Decays):
     "Any optimizer of PyTorch with one vocabulary, numbers for each layer group, and true decay."
     @classmethod
@@ -350,7 +378,7 @@ class OptimWrapper(_Decays):
         "One of the same kind for other layer groups, with the numbers of this one's last group."
         numbers = {key: value for key, value in self._layers()[-1][0].items()
                    if key not in ("params", "part", "param_names", "weight_decay")}
-        other = self.create(type(self.opt), self.lr, layer_groups, self.wd or 0.,
+        other = self.create(type(self.opt), self.lr, layer_groups, self.wd,
                             self.true_wd, self.bn_wd)
         for group in other.param_groups: group.update(copy.deepcopy(numbers))
         return other
