@@ -1,33 +1,46 @@
 """Every exported name has three wrong versions or more, the lessons' checks notice each, and
 README's scores of the checks are those of the lessons as they are.
 """
+import contextlib
+import io
 import json
 import multiprocessing
 import os
 import socket
-import subprocess
 import sys
 import tempfile
 import time
 import types
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import mutants
 import pytest
 import score
-from notebooks import ROOT, lessons
+from notebooks import lessons
 
 needs_fork = pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(),
                                 reason="each wrong version is tried in a forked process")
 
 
+def told(stem):
+    "What tools/mutants.py prints for a lesson, and its exit status."
+    sys.argv, said = ["mutants.py", stem], io.StringIO()
+    with contextlib.redirect_stdout(said):
+        try: mutants.main()
+        except SystemExit as stop: return said.getvalue(), stop.code
+    return said.getvalue(), "no exit status"
+
+
 @needs_fork
 @pytest.mark.parametrize("stem", [path.stem for path in lessons()])
 def test_checks_notice_wrong_versions(stem):
-    ran = subprocess.run([sys.executable, "tools/mutants.py", stem], cwd=ROOT, capture_output=True,
-                         text=True, encoding="utf-8")
-    assert ran.returncode == 0, ran.stdout.partition("wrong versions tried")[2] + ran.stderr
-    assert "caught by" in ran.stdout and "complaints: 0" in ran.stdout
+    mutants.warm_up()
+    fork = multiprocessing.get_context("fork")  # a process for each lesson, and nothing to import
+    with ProcessPoolExecutor(1, mp_context=fork) as pool:
+        printed, status = pool.submit(told, stem).result()
+    assert status == 0, printed.partition("wrong versions tried")[2]
+    assert "caught by" in printed and "complaints: 0" in printed
 
 
 def cell(source): return types.SimpleNamespace(cell_type="code", source=source)

@@ -10,6 +10,11 @@ import nbformat
 import pytest
 from notebooks import ROOT, lessons, outputs, read, results
 
+OURS = ("PYTHON", "EXP_", "JUPYTER")
+ENVIRONMENT = {k: v for k, v in os.environ.items() if not k.startswith(OURS)}
+ENVIRONMENT |= {"COLAB_RELEASE_TAG": "release", "JUPYTER_PREFER_ENV_PATH": "1",
+                "PIP_NO_COMPILE": "0"}  # pip takes 0 for yes: most of torch is never imported
+
 
 def run(*command, **kwargs):
     "Run a command; a failure shows what it printed."
@@ -42,7 +47,7 @@ def colab(tmp_path):
     python = tmp_path / "env" / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
     wanted = ["torch", "ipykernel", "nbclient"]
     install = [python, "-m", "pip", "install", "-q", "-c", ROOT / "constraints.txt", *wanted]
-    ran = subprocess.run(list(map(str, install)), capture_output=True, text=True)
+    ran = subprocess.run(list(map(str, install)), capture_output=True, text=True, env=ENVIRONMENT)
     if ran.returncode:
         pytest.skip(f"torch and Jupyter cannot be installed here: {ran.stderr[-300:]}")
     return python
@@ -57,19 +62,16 @@ def test_notebooks_alone_run_in_colab(tmp_path, repository, colab):
     paths = [lessons("04")[0], workbook, milestone]
     for path in paths:
         nbformat.write(links.linked(read(path), path, repository), folder / path.name)
-    ours = ("PYTHON", "EXP_", "JUPYTER")
-    environment = {k: v for k, v in os.environ.items() if not k.startswith(ours)}
-    environment |= {"COLAB_RELEASE_TAG": "release", "JUPYTER_PREFER_ENV_PATH": "1"}
     executed = {}
     for path in paths:
-        run(colab, "-m", "jupyter", "execute", "--inplace", path.name, cwd=folder, env=environment)
+        run(colab, "-m", "jupyter", "execute", "--inplace", path.name, cwd=folder, env=ENVIRONMENT)
         executed[path] = nbformat.read(folder / path.name, 4)
         assert not [o for o in outputs(executed[path]) if o.output_type == "error"], path.name
     _, *others = ("".join(o.get("text", "") for o in outputs(executed[p])) for p in paths)
     assert float(results(executed[paths[0]])["validation accuracy"]) > 0.9
     assert "not written yet" in others[0] and "\n0 of " in others[0]
     assert "exp: not written yet" in others[1] and "no saved workbook" in others[1]
-    installed = run(colab, "-m", "pip", "show", "-f", "exp", cwd=folder, env=environment)
+    installed = run(colab, "-m", "pip", "show", "-f", "exp", cwd=folder, env=ENVIRONMENT)
     location = next(line for line in installed.splitlines() if line.startswith("Location:"))
     assert Path(location.split()[1]).is_relative_to(tmp_path / "env"), (
         "the package must come from the repository")

@@ -31,6 +31,15 @@ SECONDS = 60        # for the checks of one wrong version
 AT_ONCE = 2         # processes
 
 
+def warm_up():
+    """Import what torch and scikit-learn import only when first used: whatever this process has,
+    the processes forked from it need not import again, each for itself.
+    """
+    torch.testing.assert_close(torch.ones(1), torch.ones(1))
+    torch.optim.SGD([torch.ones(1)], lr=1)
+    for name in ("sklearn.datasets", "IPython.display"): importlib.import_module(name)
+
+
 def listed(stem, what="MUTANTS"):
     "The wrong versions listed for a lesson; or another list of its file."
     path = ROOT / "tests" / "mutants" / f"{stem}.py"
@@ -121,6 +130,7 @@ def try_apart(module, cells, sources, seconds=SECONDS):
     or None. Each is tried in a process of its own, forked from this one, which has run all cells
     before: so none sees what another left behind, and none runs those cells again.
     """
+    warm_up()
     results, running, waiting = {}, {}, list(enumerate(sources))[::-1]
     with tempfile.TemporaryDirectory() as folder:
         while waiting or running:

@@ -1,8 +1,10 @@
 """What the scripts and the tests know about the lessons' notebooks."""
 import re
+import sys
 
-import nbformat
-from course import ROOT
+sys.modules.setdefault("rfc3987_syntax", None)  # jsonschema would build a grammar, for 2 s: no need
+import nbformat  # noqa: E402
+from course import ROOT  # noqa: E402
 
 NBS = ROOT / "nbs"
 

@@ -21,7 +21,7 @@ import matplotlib
 import matplotlib.pyplot as plt
 import torch
 from lesson_code import Lesson, without_directive
-from mutants import listed, move_scratch
+from mutants import listed, move_scratch, warm_up
 from notebooks import module_of
 
 from exp.workbook import Workbook, _body, _run, needed_cells
@@ -107,6 +107,7 @@ def some(listed_versions, many):
 
 def wrong_versions(path, facts, versions):
     "(name, right, wrong, {title: (mark, text)}) for each of `versions`: (name, right, wrong)."
+    warm_up()
     cells, versions = needed(filled(path)), list(versions)
     module = importlib.import_module(module_of(path.stem))
     book = fresh(facts)

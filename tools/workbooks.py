@@ -6,6 +6,7 @@ beside it.
 """
 import ast
 import copy
+import functools
 import hashlib
 import importlib
 import json
@@ -171,6 +172,12 @@ def telling(nodes):
             if sum(isinstance(n, ast.expr) for n in ast.walk(tree)) >= 5}
 
 
+@functools.cache
+def parts_of(function):
+    "What the answer in a function consists of; asked again for each cell that might give it away."
+    return telling(body_of(function))
+
+
 def bare(text):
     "A text without white space, and without whose attribute something is."
     return re.sub(r"\b((self|run|cb|learn)\.)+|\s", "", text).replace('"', "'")
@@ -182,7 +189,7 @@ def leaks(lesson, text, is_code=False):
     shapes = set(telling(ast.parse(text).body).values()) if is_code else set()
     for blanks in lesson.pieces.values():
         for name, function in blanks.items():
-            parts = telling(body_of(function))
+            parts = parts_of(function)
             said = {shape for part, shape in parts.items() if not is_code and bare(part) in there}
             if len(said | shapes & set(parts.values())) > max(1, len(set(parts.values())) / 2):
                 found.append(name)
