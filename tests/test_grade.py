@@ -31,7 +31,7 @@ for attack in [lambda: open("{outside}/new", "w"), lambda: torch.save([1], "{out
 
 def page(*changes, lesson=LESSON):
     "A workbook filled with right answers, with (old, new) texts changed in one cell each."
-    notebook, answers = read(workbooks.WORKBOOKS / lesson.name), try_workbook.filled(lesson)
+    notebook, answers = read(workbooks.WORKBOOKS / lesson.name), list(try_workbook.filled(lesson))
     for old, new in changes:
         (i,) = [i for i, text in enumerate(answers) if old in text and (
             text.startswith("#| write: matmul") or "%%check" in old or "def refuses" in old)]

@@ -111,10 +111,9 @@ def test_every_piece_has_a_check_and_every_check_a_slip(path, made):
 @each_lesson
 def test_given_functions_are_private_or_small(path):
     "Whatever is public and a function of `exp`, or a class with one, is a blank."
-    noted = workbooks.notes(path.stem)
+    noted, sources = workbooks.notes(path.stem), Lesson(path).sources
     for name in noted.GIVEN:
-        source = Lesson(path).sources[name.partition(".")[0]]
-        assert source, f"{name} is given and is not in the lesson"
+        assert sources[name.partition(".")[0]], f"{name} is given and is not in the lesson"
     exported = importlib.import_module(module_of(path.stem))
     pieces = Lesson(path, noted.GIVEN).pieces
     for name in exported.__all__:
@@ -173,9 +172,9 @@ def test_right_answers_pass_and_wrong_ones_fail_the_checks_about_them(path):
 @needs_fork
 def test_a_wrong_answer_is_told_apart_from_a_harmless_change():
     (path,) = workbooks.numbered("01")
-    _, facts = workbooks.workbook(path)
+    book = try_workbook.fresh(workbooks.workbook(path)[1])
     versions = [("matmul_dot", ".sum()", ".sum() + 0"), ("matmul_dot", ".sum()", ".mean()")]
-    same, wrong = (answers for *_, answers in try_workbook.wrong_versions(path, facts, versions))
+    same, wrong = (answers for *_, answers in try_workbook.wrong_versions(path, book, versions))
     assert {mark for mark, _ in same.values()} == {"✓"}
     assert sorted({mark for mark, _ in wrong.values()}) == sorted("✓✗–")
 

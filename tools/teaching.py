@@ -9,7 +9,7 @@ import matplotlib
 import torch
 from course import ROOT
 from notebooks import header, read
-from try_workbook import wrong_versions
+from try_workbook import fresh, wrong_versions
 
 from workbooks import WORKBOOKS, notes, numbered, workbook
 
@@ -32,12 +32,11 @@ def quoted(answer):
     return "\n".join(["  ```", *(f"  {line}" for line in short), "  ```"])
 
 
-def slips(path, noted):
+def slips(path, noted, facts):
     "Each of the common slips, with what the first check that fails says to it."
-    _, facts = workbook(path)
     told = {change: words for words, change in noted.COMMON}
     versions = [("", *change) for change in told]
-    for _, right, wrong, answers in wrong_versions(path, facts, versions):
+    for _, right, wrong, answers in wrong_versions(path, fresh(facts), versions):
         failed = [text for mark, text in answers.values() if mark == "✗"]
         if not failed: raise SystemExit(f"{path.stem}: no check fails for {right!r} -> {wrong!r}")
         yield f"- {told.pop((right, wrong))}\n\n{quoted(failed[0])}\n"
@@ -57,7 +56,7 @@ def lesson_page(path):
     lines += [f"- {objective}" for objective in noted.OBJECTIVES]
     lines += ["", "**Two moments for the room**", ""]
     lines += [f"{i}. {moment}" for i, moment in enumerate(noted.MOMENTS, 1)]
-    lines += ["", "**Common slips, and what the checks answer**", "", *slips(path, noted)]
+    lines += ["", "**Common slips, and what the checks answer**", "", *slips(path, noted, known)]
     return "\n".join(lines) + "\n"
 
 

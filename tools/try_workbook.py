@@ -7,6 +7,7 @@ and no others.
 """
 import argparse
 import contextlib
+import functools
 import importlib
 import io
 import multiprocessing
@@ -42,14 +43,15 @@ def is_wanted(source): return source.startswith(("%%check", "#| write"))
 def sources(notebook): return [c.source for c in notebook.cells if c.cell_type == "code"]
 
 
+@functools.cache
 def filled(path):
     "The texts of a workbook's code cells, with the lesson's own definitions in place of blanks."
     lesson = Lesson(path, notes(path.stem).GIVEN)
     own = {cell.id: parted(without_directive(cell.source))[0] for cell in lesson.cells
            if lesson.is_practice(cell)}
     page, _ = workbook(path)
-    return ["\n".join([c.source.partition("\n")[0], own[c.id]]) if c.id in own else c.source
-            for c in page.cells if c.cell_type == "code"]
+    return tuple("\n".join([c.source.partition("\n")[0], own[c.id]]) if c.id in own else c.source
+                 for c in page.cells if c.cell_type == "code")
 
 
 def run_cell(book, source):
@@ -105,12 +107,13 @@ def some(listed_versions, many):
         if counts[version[0]] <= many: yield version
 
 
-def wrong_versions(path, facts, versions):
-    "(name, right, wrong, {title: (mark, text)}) for each of `versions`: (name, right, wrong)."
+def wrong_versions(path, book, versions):
+    """(name, right, wrong, {title: (mark, text)}) for each of `versions`: (name, right, wrong).
+    The fresh `book` itself is filled with right answers on the way.
+    """
     warm_up()
     cells, versions = needed(filled(path)), list(versions)
     module = importlib.import_module(module_of(path.stem))
-    book = fresh(facts)
     for i, source in enumerate(cells):
         chosen = [v for v in versions if is_exported(source, module) and source.count(v[1]) == 1]
         STATE[:] = book, cells[i:]
@@ -139,10 +142,11 @@ def complaints(path, many):
     for title in facts["checks"]:
         answer = repr(empty.answers.get(title))
         if "not written yet" not in answer: yield f"empty: {answer}"
-    full = quietly(fresh(facts), needed(filled(path)))
+    full = fresh(facts)
+    tried = list(wrong_versions(path, full, some(listed(path.stem), many)))
     for title in facts["checks"]:
         if full.answers[title].mark != "✓": yield f"filled: {full.answers[title]!r}"
-    for name, right, wrong, answers in wrong_versions(path, facts, some(listed(path.stem), many)):
+    for name, right, wrong, answers in tried:
         failed = [title for title, (mark, _) in answers.items() if mark == "✗"]
         holders = pieces_with(lesson, right)
         if not holders: continue  # a table beside the blanks: it is given
