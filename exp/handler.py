@@ -478,7 +478,7 @@ class _Fits:
 
     def fit(self, epochs:int, lr=slice(3e-3), wd=None, callbacks=None):
         "Train with a constant rate, or one for each layer group; `callbacks` for this fit only."
-        self.opt.lr = lr_range(lr, self.layer_groups)
+        self.opt.lr = lr
         self.opt.wd = self.wd if wd is None else wd
         fit(epochs, self, [*self.callbacks, *listify(callbacks)], self.metrics)
 

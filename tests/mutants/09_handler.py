@@ -222,7 +222,7 @@ MUTANTS = [
     ("Quiet", "order = -30\n", "order = 0\n"),
     ("Quiet", 'return {"pbar": None}', 'return {"pbar": False}'),
 
-    ("Learner", "self.opt.lr = lr_range(lr, self.layer_groups)", "self.opt.lr = lr"),
+    ("Learner", "        self.opt.lr = lr\n", "        pass\n"),
     ("Learner", DECAY, "self.opt.wd = wd or self.wd"),
     ("Learner", DECAY, "if wd is not None: self.opt.wd = wd"),
     ("Learner", DEFAULT, "made.insert(0, Recorder(self))"),
