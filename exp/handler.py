@@ -306,7 +306,7 @@ def validate(model, dl, loss_func, handler):
         with torch.no_grad():
             out = handler.on_loss_begin(model(xb))
             loss = loss_func(out, yb)
-        mean.accumulate(SimpleNamespace(loss=loss, pred=out, yb=yb))
+        mean.accumulate(SimpleNamespace(loss=loss, yb=yb))
         if handler.on_batch_end(loss): break
     return mean.avg_stats[0]
 
