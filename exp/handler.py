@@ -11,7 +11,6 @@ __all__ = ['Callback', 'AverageMetric', 'CallbackHandler', 'train_epoch', 'valid
 import inspect
 import math
 import os
-import pickle
 import re
 import time
 import warnings
@@ -92,7 +91,7 @@ def _as_update(event, answer, who):
 
 # %% ../nbs/09_handler.ipynb #09108cd7
 def _check_callback(cb):
-    "Refuse what is no callback or cannot take the state (TypeError); warn of unknown events."
+    "Refuse what is no callback, or has a method that cannot take the whole state: a TypeError."
     if not isinstance(cb, Callback):
         raise TypeError(f"{cb!r} is no Callback of exp.handler; give an instance, or, where it "
                         "needs the learner, give its class in callback_fns")
@@ -101,11 +100,15 @@ def _check_callback(cb):
         if not any(p.kind is p.VAR_KEYWORD for p in parameters):
             raise TypeError(f"{type(cb).__name__}.{event} does not take the whole state; end its "
                             "parameters with **kwargs")
+
+
+def _warn_of_typos(cb):
+    "Warn of methods whose names begin as those of events do, and that are none."
     for method in dir(type(cb)):
         if method.startswith("on_") and method not in _OWN:
             close = get_close_matches(method, _OWN, 1, cutoff=0)
             warnings.warn(f"{type(cb).__name__}.{method} is never called: there is no such event; "
-                          f"did you mean {close[0]!r}?", stacklevel=4)
+                          f"did you mean {close[0]!r}?", stacklevel=3)
 
 # %% ../nbs/09_handler.ipynb #049c8408
 class _State:
@@ -118,6 +121,7 @@ class _State:
         self.callbacks, self.metrics = listify(callbacks), listify(metrics)
         self.beta = beta
         self._begin(0, None)
+        for cb in [*self.metrics, *self.callbacks]: _warn_of_typos(cb)
 
     def _begin(self, n_epochs, pbar):
         "A new state; look at callbacks and metrics, and find out who listens to what."
@@ -148,8 +152,7 @@ class _State:
         key = min(unknown, key=str)
         close = get_close_matches(str(key), self.state, 1, cutoff=0)
         raise ValueError(f"{type(cb).__name__}.{event} returned the key {key!r}, and the state has "
-                         f"none of that name; did you mean {close[0]!r}? It has "
-                         f"{', '.join(self.state)}")
+                         f"no such key; did you mean {close[0]!r}? It has {', '.join(self.state)}")
 
 # %% ../nbs/09_handler.ipynb #a4859a35
 class AverageMetric(Callback):
@@ -271,11 +274,14 @@ class CallbackHandler(_Epochs):
 
     def on_batch_end(self, loss):
         "The batch is over; returns whether this pass ends."
-        self.state["last_loss"] = loss.detach() if torch.is_tensor(loss) else loss
+        state = self.state
+        state["last_loss"] = loss
+        for key in ("last_output", "last_loss"):
+            if torch.is_tensor(state[key]): state[key] = state[key].detach()
         self._ask("on_batch_end", self.listeners["on_batch_end"])
-        self.state["num_batch"] += 1
-        self.state["iteration"] += self.state["train"]
-        return self.state["stop_epoch"]
+        state["num_batch"] += 1
+        state["iteration"] += state["train"]
+        return state["stop_epoch"]
 
 # %% ../nbs/09_handler.ipynb #23ad791f
 def train_epoch(model, dl, loss_func, opt, handler):
@@ -300,7 +306,7 @@ def validate(model, dl, loss_func, handler):
         with torch.no_grad():
             out = handler.on_loss_begin(model(xb))
             loss = loss_func(out, yb)
-        mean.accumulate(SimpleNamespace(loss=loss, pred=out, yb=yb))
+        mean.accumulate(SimpleNamespace(loss=loss, yb=yb))
         if handler.on_batch_end(loss): break
     return mean.avg_stats[0]
 
@@ -472,7 +478,7 @@ class _Fits:
 
     def fit(self, epochs:int, lr=slice(3e-3), wd=None, callbacks=None):
         "Train with a constant rate, or one for each layer group; `callbacks` for this fit only."
-        self.opt.lr = lr_range(lr, self.layer_groups)
+        self.opt.lr = lr
         self.opt.wd = self.wd if wd is None else wd
         fit(epochs, self, [*self.callbacks, *listify(callbacks)], self.metrics)
 
@@ -495,7 +501,8 @@ def _read(path):
         there = ", ".join(sorted(p.stem for p in path.parent.glob("*.pth"))) or "none"
         raise FileNotFoundError(f"there is no {path}; saved under {path.parent} are: {there}")
     try: saved = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError) as problem:
+    except OSError: raise
+    except Exception as problem:  # a damaged file can fail in many ways
         raise ValueError(f"{path} was not loaded: it holds something else than weights, or is "
                          "damaged; give a file that Learner.save wrote") from problem
     if not isinstance(saved, dict) or {"model", "opt"} - saved.keys():
@@ -567,8 +574,13 @@ class Learner(_Files):
         "The validation loss and each metric, on `dl` or the validation data: a list of floats."
         handler = CallbackHandler([*self.callbacks, *listify(callbacks)], self.metrics)
         dl = self.data.valid_dl if dl is None else dl
+        if dl is None: raise ValueError("data.valid_dl is None; give a loader to measure on")
         handler.start_metrics()
-        return handler.finish_metrics(validate(self.model, dl, self.loss_func, handler))
+        try: loss = validate(self.model, dl, self.loss_func, handler)
+        except BaseException as failure:
+            _despite(failure, handler.on_train_end, failure)
+            raise
+        return handler.finish_metrics(loss)
 
     def get_preds(self, dl=None):
         "Outputs and targets of `dl` or the validation data: two tensors, in the loader's order."
@@ -631,7 +643,7 @@ class OneCycleScheduler(LearnerCallback):
 
     def on_train_end(self, **kwargs):
         "Put the momentum back."
-        self.opt.mom = self.mom_before
+        self.opt.mom, self.mom_before = self.mom_before, None
 
 # %% ../nbs/09_handler.ipynb #abf948f2
 class LRFinder(LearnerCallback):
@@ -672,8 +684,8 @@ class LRFinder(LearnerCallback):
     def on_batch_end(self, **kwargs):
         "End the training when the loss has exploded, or all rates have been tried."
         exploded = self.stop_div and _exploded(self.losses)
-        over = exploded or len(self.lrs) == self.num_it
-        return {"stop_epoch": over, "stop_training": over}
+        if exploded or len(self.lrs) == self.num_it:
+            return {"stop_epoch": True, "stop_training": True}
 
     def on_train_end(self, **kwargs):
         "Put everything back, however it ended."
@@ -779,13 +791,15 @@ class SaveModelCallback(_Watches):
     "Saves the learner when `monitor` improves, and loads the best weights at the end."
     def __init__(self, learn, monitor="valid_loss", min_delta=0., file:str="best"):
         super().__init__(learn, monitor, min_delta)
-        self.file = file
+        self.file, self.saved = file, False
 
     def on_epoch_end(self, epoch, last_metrics, **kwargs):
         "Save what is better than before."
-        if self.is_better(epoch, last_metrics): self.learn.save(self.file)
+        if not self.is_better(epoch, last_metrics): return
+        self.learn.save(self.file)
+        self.saved = True
 
     def on_train_end(self, **kwargs):
-        "Load the weights of the best epoch, if there was one."
-        if getattr(self, "best_epoch", None) is not None:
-            self.learn.load(self.file, with_opt=False)
+        "Load the weights of the best epoch, if this training has saved any."
+        saved, self.saved = self.saved, False
+        if saved: self.learn.load(self.file, with_opt=False)

@@ -49,6 +49,7 @@ class Notes:
     OBJECTIVES: tuple = ()                     # what students can do afterwards
     MOMENTS: tuple = ()                        # what to do together in the room
     COMMON: tuple = ()                         # (what students write, (right text, wrong text))
+    ABOUT: dict = field(default_factory=dict)  # check's title -> pieces, if written long before it
 
 
 def notes(stem):
@@ -277,6 +278,15 @@ def fingerprint(notebook):
     return hashlib.sha256(sources.encode()).hexdigest()
 
 
+def told(lesson, fact, about):
+    "The pieces that a check is about and builds on, where its lesson's notes say the former."
+    if not about: return fact
+    others = {*fact["about"], *fact["after"]}
+    if unused := set(about) - others:
+        raise SystemExit(f"{lesson.stem}: ABOUT names {', '.join(sorted(unused))}, not used there")
+    return {"about": lesson.in_order(about), "after": lesson.in_order(others - set(about))}
+
+
 def workbook(path):
     "The workbook of a lesson, and what exp.workbook is to know of it."
     noted = notes(path.stem)
@@ -286,7 +296,8 @@ def workbook(path):
     kernel = {"kernelspec": lesson.notebook.metadata.kernelspec}
     notebook = nbformat.v4.new_notebook(cells=list(pages(lesson, noted)), metadata=kernel)
     notebook.metadata["exp"] = {"made": fingerprint(notebook)}
-    checks = {title: {**fact, "slip": noted.SLIPS.get(title, "")}
+    checks = {title: {**told(lesson, fact, noted.ABOUT.get(title)),
+                      "slip": noted.SLIPS.get(title, "")}
               for title, fact in lesson.checks().items()}
     facts = {"lesson": f"../nbs/{path.name}",
              "pieces": {piece: list(blanks) for piece, blanks in lesson.pieces.items()},
