@@ -8,6 +8,14 @@ GIVEN = (
     "_NoBar",
 )
 ABOUT = {  # the check of a piece that stands in an earlier section
+    "one cycle has, batch by batch, the rates and momenta of the closed form":
+        ("OneCycleScheduler", "Learner"),
+    "a cycle that cannot be planned is refused, and the momentum is put back once":
+        ("OneCycleScheduler", "Learner"),
+    "a search has the rates and losses of lesson 06's, and leaves no trace":
+        ("LRFinder", "Learner"),
+    "a search with rates that make no sense is refused": ("LRFinder", "Learner"),
+    "a file that fits the model and not the optimizer changes neither": ("_Files", "Learner"),
     "each number of the row is what its formula says": ("Recorder", "Learner"),
     "saving is whole or not at all, loading gives all back or changes nothing":
         ("_Files", "Learner"),
@@ -113,6 +121,18 @@ HINTS = {
     "SaveModelCallback.on_train_end": "saved is False again; was it True? the weights of the file",
 }
 SLIPS = {
+    "a new handler has a new state, and has looked at everyone":
+        "Are all keys of the table there, with None, False, 0 or nan as they begin? Is everyone "
+        "looked at once, metrics as well as callbacks?",
+    "metrics have counted before a callback can change what they count":
+        "Who comes first among the listeners of on_batch_end? Is the count of batches raised after "
+        "all have been asked?",
+    "a cycle that cannot be planned is refused, and the momentum is put back once":
+        "Is pct_start looked at when the callback is made, and the length when training begins? Is "
+        "mom_before None again in the end?",
+    "a file that fits the model and not the optimizer changes neither":
+        "Are both, model and optimizer, kept before either is loaded, and both put back when "
+        "anything fails? Is only what is safe read?",
     "an answer is a dict of updates, an event's own value, a yes, or a mistake that is named":
         "Is None asked for with `is`? Is a tensor kept from being asked whether it is true? Does a "
         "no change nothing, and is only a pair taken at on_batch_begin?",
