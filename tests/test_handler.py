@@ -6,7 +6,6 @@ import io
 import math
 import os
 import pickle
-import pty
 import re
 import signal
 import subprocess
@@ -826,6 +825,7 @@ class Harmful:
     def __reduce__(self): return os.mkdir, (str(self.folder),)
 
 
+@pytest.mark.filterwarnings("ignore:Detected pickle protocol")
 @pytest.mark.parametrize("write", [
     lambda thing, path: torch.save({"model": thing, "opt": {}}, path),
     lambda thing, path: torch.save(thing, path),
@@ -1046,6 +1046,7 @@ print("|", *[learn.recorder.names, *learn.recorder.values], sep="|")
 @pytest.fixture(scope="module", params=["9", "1"])
 def in_a_terminal(request):
     "What a real terminal gets from a fit, whole or interrupted in epoch 1."
+    pty = pytest.importorskip("pty")
     leader, follower = pty.openpty()
     process = subprocess.Popen([sys.executable, "-c", SCRIPT, request.param], stdout=follower,
                                stderr=subprocess.PIPE, text=True)

@@ -57,6 +57,17 @@ SHRINK = 'if p.grad is not None: p *= 1 - group["lr"] * self.wd'
 BETTER = "better = self.best - value > self.min_delta"
 WAIT = "if better is not None: self.wait = 0 if better else self.wait + 1"
 SAVED = "if saved: self.learn.load(self.file, with_opt=False)"
+ASKED = 'if keys[0].startswith("last_"): return {keys[0]: answer}'
+METHODS = "for method in dir(type(cb)):"
+EARLY = "order = {} # before callbacks that change the loss"
+SEARCH = "fit(1, self, [*self.callbacks, finder], self.metrics)"
+PLACED = "self.opt.lr = np.broadcast_to(lr, len(self.learn.layer_groups)).tolist()"
+SINGLE = "here the event has one key"
+ENDS = "sorted, the names begin with __class__ and end with order"
+CLOSEST = "the closest one is taken"
+BETWEEN = "only its place among the orders of other callbacks counts, and none is so close"
+POWER = "only a machine that loses its power could tell"
+LENGTHS = "the steppers of a phase have the same length"
 
 MUTANTS = [
     # (exported name, text that stands once in the lesson's exported cells, wrong text)
@@ -327,4 +338,43 @@ MUTANTS = [
 ]
 EQUIVALENT = [
     # (what is changed, its lines, the changed lines, why no promise tells them apart)
+    ("_as_update", ASKED, ASKED.replace("keys[0].s", "keys[-1].s"), SINGLE),
+    ("_as_update", ASKED, ASKED.replace("{keys[0]:", "{keys[-1]:"), SINGLE),
+    ("_as_update", YES, YES.replace("[0]", "[-1]"), SINGLE),
+    ("_warn_of_typos", METHODS, METHODS.replace("dir(type(cb))", "list(dir(type(cb)))[:-1]"), ENDS),
+    ("_warn_of_typos", METHODS, METHODS.replace("dir(type(cb))", "list(dir(type(cb)))[1:]"), ENDS),
+    ("_warn_of_typos", "close = get_close_matches(method, _OWN, 1, cutoff=0)",
+     "close = get_close_matches(method, _OWN, 2, cutoff=0)", CLOSEST),
+    ("_State._refuse", "close = get_close_matches(str(key), self.state, 1, cutoff=0)",
+     "close = get_close_matches(str(key), self.state, 2, cutoff=0)", CLOSEST),
+    ("LearnerCallback.__getattr__", "close = get_close_matches(name, [*dir(self), *dir(learn)], 1)",
+     "close = get_close_matches(name, [*dir(self), *dir(learn)], 2)", CLOSEST),
+    ("_State._ask", UNKNOWN, UNKNOWN.replace("update.keys()", "update"), "a dict's keys are taken"),
+    ("_State._ask", UNKNOWN, UNKNOWN.replace("self.state.keys()", "self.state"),
+     "a dict's keys are taken"),
+    ("_Epochs.on_epoch_end", 'return self.state["stop_training"]',
+     'return -(self.state["stop_training"])',
+     "the answer is True or False, and minus does not change which of them it counts as"),
+    ("CallbackHandler.on_batch_end", 'for key in ("last_output", "last_loss"):',
+     'for key in ("last_loss", "last_output"):', "neither of the two depends on the other"),
+    ("validate", "mean = AvgStats(None, False)", "mean = AvgStats(None, True)",
+     "it says whose averages they are when they are printed, and nobody prints these"),
+    ("validate", "return mean.avg_stats[0]", "return mean.avg_stats[-1]",
+     "without metrics, there is one"),
+    ("with_bar", "if time.monotonic() < next_draw: continue",
+     "if time.monotonic() <= next_draw: continue",
+     "whether a bar is drawn at the very moment or one batch later, nobody is told"),
+    ("LearnerCallback.__getattr__", OWN, OWN.replace("object", "-(object") + ")",
+     "the usual look-up has failed before, so it raises an error here; it has no result"),
+    *(("Recorder", EARLY.format(-10), EARLY.format(other), BETWEEN) for other in (-9, -11)),
+    *(("Quiet", "order = -30", f"order = {other}", BETWEEN) for other in (-29, -31)),
+    *(("_Keeps", "order = 1000", f"order = {other}", BETWEEN) for other in (999, 1001)),
+    ("_Files.save", "file.flush()", "pass", POWER),
+    ("_Files.save", "os.fsync(file.fileno())", "pass", POWER),
+    ("_Files.save", "os.fsync(file.fileno())", "os.fsync(file)", "it asks the file for its number"),
+    ("Learner.lr_find", SEARCH, SEARCH.replace("1", "2"), "the finder sets the number of epochs"),
+    ("OneCycleScheduler.on_batch_end", CHANGE, CHANGE.replace("[0][0].", "[0][1]."), LENGTHS),
+    ("OneCycleScheduler.on_batch_end", CHANGE, CHANGE.replace("[0][0].", "[0][-1]."), LENGTHS),
+    ("OneCycleScheduler._set", PLACED, PLACED.removesuffix(".tolist()"),
+     "the wrapper takes an array as it takes a list"),
 ]

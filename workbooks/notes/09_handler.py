@@ -248,11 +248,6 @@ COMMON = [
         _despite(failure, handler.on_train_end, failure)
         raise
     handler""")),
-    ("the callback keeps its learner alive",
-     ('super().__setattr__("_learn", weakref.ref(value))',
-      'super().__setattr__("_learn", lambda: value)')),
     ("the old file is overwritten, and half of the new one is left when the disk is full",
      ('part = path.with_name(f"{path.name}.{os.getpid()}.part")', "part = path")),
-    ("what is in a file from elsewhere is run when it is loaded",
-     ('map_location="cpu", weights_only=True', 'map_location="cpu", weights_only=False')),
 ]
