@@ -41,7 +41,7 @@ def test_workbooks_are_in_step_with_the_lessons(path, made):
 
 def test_there_is_nothing_else_in_the_folder_of_workbooks():
     files = {p.name for p in workbooks.WORKBOOKS.glob("*.ipynb") if ".new" not in p.name}
-    milestones = {"milestone_1.ipynb", "milestone_2.ipynb"}
+    milestones = {f"milestone_{n}.ipynb" for n in (1, 2, 3)}
     assert files - {f"{stem}.ipynb" for stem in STEMS} == milestones
     assert list(json.loads(workbooks.FACTS.read_text(encoding="utf-8"))) == sorted(STEMS)
 
@@ -295,3 +295,16 @@ def test_what_belongs_together_is_taken_as_a_whole(tmp_path):
     results = re.findall(r"loss ([\d.]{8})  accuracy ([\d.]{6})  then rate ([\d.]{8})  "
                          r"accuracy ([\d.]{6})", said)
     assert len(results) == 2 and results[0] == results[1]
+
+
+def test_a_learner_is_taken_with_its_methods(tmp_path):
+    "All of lesson 10 is written; then without one of the methods, all of it is the course's."
+    save_filled("10", tmp_path)
+    said = milestone("milestone_3", tmp_path)
+    assert re.search(r"Learner +yours", said) and "yours as a whole" in said
+    results = re.findall(r"rate ([\d.]{8})  loss ([\d.]{8})  accuracy ([\d.]{6})", said)
+    assert len(results) == 2 and results[0] == results[1] and "bit for bit the same" in said
+    answer = "    averages = _Averages()\n"
+    save_filled("10", tmp_path, "def validate", answer, '    todo("later")\n' + answer)
+    said = milestone("milestone_3", tmp_path)
+    assert "the course's, as these are missing: validate" in said

@@ -6,6 +6,7 @@ from notebooks import directive, module_of, read
 
 DEFINITIONS = (ast.FunctionDef, ast.ClassDef)
 COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+MODULES = {"torch", "np", "nn", "F", "plt", "os", "random", "math"}  # theirs are no methods of ours
 BLOCKS = ("body", "handlers", "orelse", "finalbody")  # where a compound statement has statements
 
 
@@ -18,7 +19,8 @@ def stores(nodes):
 
 def free(node, later=True):
     """The names that a piece of code reads from outside itself; without `later`, only those that
-    it reads at once and not when a function that it defines is called.
+    it reads at once and not when a function that it defines is called. What it reads of an object,
+    such as a method, has a dot before its name.
     """
     if isinstance(node, ast.Name): return {node.id} if isinstance(node.ctx, ast.Load) else set()
     children, own = list(ast.iter_child_nodes(node)), set()
@@ -30,7 +32,9 @@ def free(node, later=True):
         return inside.union(*(free(child, later) for child in outside))
     if isinstance(node, COMPREHENSIONS): own = stores(g.target for g in node.generators)
     if isinstance(node, ast.ClassDef): own = stores(node.body)
-    return set().union(*(free(child, later) for child in children)) - own
+    read = isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load)
+    attribute = {f".{node.attr}"} if read and ast.unparse(node.value) not in MODULES else set()
+    return attribute.union(*(free(child, later) for child in children)) - own
 
 
 def bound_by(node):
@@ -78,9 +82,16 @@ def segment(source, node):
     return "\n".join(source.splitlines()[first - 1:node.end_lineno])
 
 
+def patched_onto(node):
+    "The name of the class that a function is patched onto, by @patch; None for other code."
+    names = [ast.unparse(decorator) for decorator in getattr(node, "decorator_list", [])]
+    return ast.unparse(node.args.args[0].annotation) if "patch" in names else None
+
+
 def functions_in(node):
-    "(qualified name, function) of a top-level function, or of each method of a class."
-    if isinstance(node, ast.FunctionDef): yield node.name, node
+    "(qualified name, function) of a function, patched or not, or of each method of a class."
+    owner = patched_onto(node)
+    if isinstance(node, ast.FunctionDef): yield f"{owner}.{node.name}" if owner else node.name, node
     if isinstance(node, ast.ClassDef):
         yield from ((f"{node.name}.{f.name}", f) for f in node.body
                     if isinstance(f, ast.FunctionDef))
@@ -115,13 +126,14 @@ class Lesson:
         self.module = module_of(path.stem)
         self.notebook = read(path)
         self.cells = [c for c in self.notebook.cells if directive(c)[0] != "default_exp"]
-        self.pieces, self.sources, self.sections = {}, {}, {}
+        self.pieces, self.sources, self.sections, self.patched = {}, {}, {}, set()
         for i, cell in enumerate(self.cells):
             if directive(cell)[0] not in ("export", "practise"): continue
             source = without_directive(cell.source)
             for node in ast.parse(source).body:
                 names = [node.name] if isinstance(node, DEFINITIONS) else bound_by(node)
                 for name in names: self.sources[name] = segment(source, node)
+                if patched_onto(node): self.patched.add(node.name)
             for piece, blanks in blanks_in(source, given).items():
                 self.pieces[piece] = blanks
                 self.sections[piece] = heading(self.cells[:i + 1])
@@ -134,8 +146,17 @@ class Lesson:
         while todo:
             if (current := todo.pop()) in reached: continue
             reached.add(current)
-            todo += free(ast.parse(self.sources[current])) & self.sources.keys()
+            tree = ast.parse(self.sources[current])
+            # A class may call what is patched onto it later, and is complete without that.
+            is_class = isinstance(tree.body[0], ast.ClassDef)
+            names = free(tree) if is_class else self.read_by(tree)
+            todo += names & self.sources.keys()
         return reached & self.pieces.keys()
+
+    def read_by(self, node, later=True):
+        "The names that a piece of code reads; a patched method is read by its name alone."
+        names = free(node, later)
+        return names | {name[1:] for name in names if name[0] == "." and name[1:] in self.patched}
 
     def follow(self):
         "For each cell, the pieces that running it needs now, and all that it touches."
@@ -167,9 +188,9 @@ class Lesson:
                  for s in (part.body if isinstance(part, ast.ExceptHandler) else [part])]
         own = [n for n in ast.iter_child_nodes(node) if n not in inner
                and not isinstance(n, ast.ExceptHandler)] if is_block else [node]
-        wanted = self.needed(set().union(*map(free, own)))
+        wanted = self.needed(set().union(*map(self.read_by, own)))
         self.ever[cell] |= wanted
-        self.now[cell] |= self.needed(set().union(*(free(n, later=False) for n in own)))
+        self.now[cell] |= self.needed(set().union(*(self.read_by(n, later=False) for n in own)))
         bound = set().union(*map(bound_by, own))
         if isinstance(node, (ast.Import, ast.ImportFrom)): self.imported |= bound
         changed = set().union(*map(changed_by, own)) & self.owner.keys() - bound - self.imported

@@ -23,6 +23,9 @@ from exp.anneal import ParamScheduler
 from exp.callbacks import AvgStatsCallback, DataBunch, Learner
 from exp.callbacks import Runner as PlainRunner
 from exp.early_stopping import Runner
+from exp.learner import Callback, TrainEvalCallback, _Averages
+from exp.learner import Learner as WholeLearner
+from exp.learner import ParamScheduler as LearnerScheduler
 from exp.minibatch_training import Dataset, accuracy, get_dls
 from exp.recorder import ProgressCallback, Recorder
 
@@ -106,22 +109,57 @@ CALLBACKS = {  # name of a loop: its Runner and what makes its callbacks
         ProgressCallback()])}
 
 
+class Silent(Callback):
+    "Listens to no event of a batch."
+    def before_fit(self): pass
+    def after_epoch(self): pass
+
+
+def scheduler(): return LearnerScheduler("lr", constant)
+
+
+LEARNERS = {  # name of a loop of lesson 10: what makes the options of its Learner
+    "Learner, averages only": lambda: {"default_cbs": False, "cbs": [TrainEvalCallback, _Averages]},
+    "Learner with its defaults": dict,
+    "the same + its ParamScheduler": lambda: {"cbs": [scheduler()]},
+    "the same + 100 silent callbacks": lambda: {
+        "cbs": [scheduler(), *(Silent() for _ in range(100))]}}
+
+
 def with_callbacks(name, learn):
-    "One epoch of a Runner with its callbacks."
+    "One epoch of a Runner with its callbacks, or of a Learner of lesson 10."
+    with redirect_stdout(StringIO()):
+        if name in LEARNERS: learn.fit(1)
+        else: run_of(name).fit(1, learn)
+
+
+def run_of(name):
+    "A Runner with its callbacks."
     runner, make = CALLBACKS[name]
-    with redirect_stdout(StringIO()): runner(make()).fit(1, learn)
+    return runner(make())
+
+
+def learner_for(name):
+    "What a loop works on: lesson 10's Learner with its callbacks, or lesson 04's bundle."
+    parts = make_learner()
+    if name not in LEARNERS: return parts
+    return WholeLearner(parts.model, parts.data, parts.loss_func, lr=0.01, metrics=accuracy,
+                        opt_func=lambda params, lr: parts.opt, **LEARNERS[name]())
 
 
 def loop():
     "Time per batch of the Runners with their callbacks against both hand-written loops."
     by_hands = {"by hand, tensor sums": by_hand, "by hand, .item()": by_hand_lean}
-    loops = by_hands | {name: partial(with_callbacks, name) for name in CALLBACKS}
-    learners = {name: make_learner() for name in loops}
+    loops = by_hands | {name: partial(with_callbacks, name) for name in [*CALLBACKS, *LEARNERS]}
+    learners = {name: learner_for(name) for name in loops}
     actions = {name: partial(f, learners[name]) for name, f in loops.items()}
     interleaved(actions, 3)
     times = interleaved(actions, ROUNDS)
     for reference in by_hands:
-        show("loop", {name: times[name] for name in (*CALLBACKS, reference)}, reference)
+        chosen = [*CALLBACKS, *LEARNERS, reference]
+        show("loop", {name: times[name] for name in chosen}, reference)
+    pair = ["the same + 100 silent callbacks", "the same + its ParamScheduler"]
+    show("loop", {name: times[name] for name in pair}, pair[1])
     weights = [learner.model[0].weight for learner in learners.values()]
     assert all(torch.equal(weights[0], w) for w in weights), "the loops must compute the same"
 
@@ -148,14 +186,15 @@ def imports():
 
 def memory():
     "Bytes that stay allocated per training batch with each set of callbacks, over 4,096 batches."
-    for name, (runner, make) in CALLBACKS.items():
-        learn, run, kept = make_learner(), runner(make()), []
+    for name in [*CALLBACKS, *LEARNERS]:
+        learn, kept = learner_for(name), []
+        fit = learn.fit if name in LEARNERS else partial(run_of(name).fit, learn=learn)
         batches = learn.data.train_dl[:1]
         for n in (512, 4608):
             learn.data.train_dl = batches * n
             gc.collect()
             tracemalloc.start()
-            with redirect_stdout(StringIO()): run.fit(1, learn)
+            with redirect_stdout(StringIO()): fit(1)
             gc.collect()
             kept.append(tracemalloc.get_traced_memory()[0])
             tracemalloc.stop()

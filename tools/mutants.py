@@ -48,8 +48,9 @@ def listed(stem, what="MUTANTS"):
 
 
 def exported(stem):
-    "The names that a lesson exports."
-    return importlib.import_module(module_of(stem)).__all__
+    "The names that a lesson exports of its own, and not only hands on."
+    module = importlib.import_module(module_of(stem))
+    return [name for name in module.__all__ if name in vars(module)]
 
 
 def needed_cells(notebook):

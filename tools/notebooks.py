@@ -10,8 +10,10 @@ NBS = ROOT / "nbs"
 
 
 def reading_order(path):
-    "Sort key: the appendix that every lesson draws with comes first, then the lessons by number."
-    return path.stem[0].isdigit(), path.stem
+    """Sort key: the appendices that lessons draw and practise with come first, then the lessons by
+    number, then the one that gathers them.
+    """
+    return path.stem[0].isdigit() or path.stem[0] == "Z", path.stem
 
 
 def lessons(only=None):

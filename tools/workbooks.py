@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 
 import nbformat
 from course import ROOT
-from lesson_code import DEFINITIONS, Lesson, blanks_in, body_of, free, heading, without_directive
+from lesson_code import DEFINITIONS, Lesson, blanks_in, body_of, heading, without_directive
 from links import colab, git_url
 from notebooks import directive, header, lessons, read
 
@@ -117,7 +117,7 @@ def described(lesson, piece):
 
 def next_use(lesson, piece):
     "Where a piece is used next, below the place where it is written."
-    def reads(source): return piece in free(ast.parse(source))
+    def reads(source): return piece in lesson.read_by(ast.parse(source))
     places = [(i, cell) for i, cell in enumerate(lesson.cells)
               if cell.cell_type == "code" and directive(cell)[0] not in ("check", "setup")]
     defined = [i for i, cell in places if lesson.is_practice(cell)
