@@ -56,7 +56,7 @@ EVENTS = {  # event, in the order of a fit: what one does there
     "before_batch": "change learn.xb and learn.yb, or a rate for this batch",
     "after_pred": "change learn.pred",
     "after_loss": "change learn.loss; end something because of it",
-    "before_backward": "change learn.loss for the gradients alone",
+    "before_backward": "change learn.loss for backward; put the old one back in before_step",
     "before_step": "change the gradients; a cancel of the batch leaves out step and zero_grad",
     "after_step": "look at the new weights; the gradients are still there",
     "after_cancel_batch": "the batch was cancelled",

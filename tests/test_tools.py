@@ -1,8 +1,10 @@
 """The commands beneath make: what they do when something is wrong, and what they write."""
 import os
+import re
 import subprocess
 import sys
 
+import callbacks_page
 import course
 import links
 import nbformat
@@ -151,3 +153,19 @@ def test_an_unknown_command_lists_the_commands():
     command = [sys.executable, "tools/course.py", "runn"]
     ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert ran.returncode == 1 and "'runn'" in ran.stderr and "refresh" in ran.stderr
+
+
+def test_the_page_of_all_callbacks_is_in_step(tmp_path, monkeypatch, capsys):
+    text = callbacks_page.page()
+    assert callbacks_page.PAGE.read_text(encoding="utf-8") == text, "call `make links`"
+    targets = re.findall(r"\]\((.*?)\)", text)
+    assert len(targets) == text.count("\n| `") > 25 and all((ROOT / t).exists() for t in targets)
+    assert "](CALLBACKS.md)" in (ROOT / "README.md").read_text(encoding="utf-8")
+    monkeypatch.setattr(callbacks_page, "PAGE", tmp_path / "CALLBACKS.md")
+    callbacks_page.main(), callbacks_page.main()
+    assert (tmp_path / "CALLBACKS.md").read_text(encoding="utf-8") == text
+    assert capsys.readouterr().out.count("written") == 1
+    called = []
+    monkeypatch.setattr(course, "call", lambda *command: called.append(command))
+    course.write_links()
+    assert called == [("tools/links.py",), ("tools/callbacks_page.py",)]

@@ -99,6 +99,12 @@ def make_workbooks(*lesson):
     if hasattr(os, "fork"): call("tools/teaching.py", *lesson)
 
 
+def write_links():
+    "Whatever is derived from the lessons' headers, and the page of all callbacks."
+    call("tools/links.py")
+    call("tools/callbacks_page.py")
+
+
 def main():
     command, *argument = sys.argv[1:] or [""]
     commands = {
@@ -106,7 +112,7 @@ def main():
         "refresh": lambda: call("tools/run_lessons.py", "--in-place", *argument),
         "test": test,
         "lab": lambda: call("-m", "jupyter", "lab"),
-        "links": lambda: call("tools/links.py"),
+        "links": write_links,
         "workbooks": lambda: make_workbooks(*argument),
         "workbook": lambda: make_workbooks(*argument),
         "workbook-check": lambda: call("tools/grade.py", *argument),
