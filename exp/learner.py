@@ -707,7 +707,6 @@ class ProgressCallback(_Progress):
     def after_fit(self):
         "Close the master bar, so that the table is left."
         if self.bars is None: return
-        self.bars._end()
         if self.bars.master: self.bars.master.on_iter_end()
         self.bars = self.recorder.logger = None
 
@@ -1111,7 +1110,7 @@ class Checkpoint(Callback):
             "model": learn.model.state_dict(), "opt": _opt_state(learn.opt),
             "epoch": learn.epoch + 1, "n_epochs": learn.n_epochs, "n_iter": learn.n_iter,
             "stats": learn.stats, "random": _random_state(learn),
-            "callbacks": [cb.state_dict() for cb in _with_state(learn)]})
+            "callbacks": [[cb.name, cb.state_dict()] for cb in _with_state(learn)]})
         if learn.epoch % self.every == self.every - 1: self.after_fit()
 
     def after_fit(self):
@@ -1133,10 +1132,15 @@ class _Resume(Callback):
         if state["n_epochs"] != learn.n_epochs:
             raise ValueError(f"{self.path} is of a fit of {state['n_epochs']} epochs and this one "
                              f"has {learn.n_epochs}; resume it with {state['n_epochs']}")
+        cbs = _with_state(learn)
+        there, here = [name for name, _ in state["callbacks"]], [cb.name for cb in cbs]
+        if there != here:
+            raise ValueError(f"{self.path} has the state of the callbacks {there}, and this fit "
+                             f"has {here}; resume it with the same ones")
         _load_parts(learn, state, self.path)
         learn.first_epoch, learn.n_iter = state["epoch"], state["n_iter"]
         learn.stats = state["stats"]
-        for cb, kept in zip(_with_state(learn), state["callbacks"]): cb.load_state_dict(kept)
+        for cb, (_, kept) in zip(cbs, state["callbacks"]): cb.load_state_dict(kept)
         _set_random_state(learn, state["random"])
 
 

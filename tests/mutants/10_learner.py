@@ -22,7 +22,8 @@ LINE = "y = 3 * x + 2 + 0.1 * torch.randn(x.shape, generator=own)"
 
 MUTANTS = [
     # (exported name, text that stands once in the lesson's exported cells, wrong text)
-    ("EVENTS", '    "before_backward": "change learn.loss for the gradients alone",\n', ""),
+    ("EVENTS", '    "before_backward": "change learn.loss for backward; put the old one back in '
+     'before_step",\n', ""),
     ("EVENTS", '"after_cancel_train": "the', '"after_cancel_training": "the'),
     ("EVENTS", '"before_batch": "change learn.xb and learn.yb, or a rate for this batch"',
      '"begin_batch": "change learn.xb and learn.yb, or a rate for this batch"'),
@@ -142,7 +143,7 @@ MUTANTS = [
     ("ProgressCallback", "if self.recorder is None:", "if False:"),
     ("ProgressCallback", "if bars.table: return", "pass"),
     ("ProgressCallback", "        for row in self.recorder.values: self._write(row)\n", ""),
-    ("ProgressCallback", "else: self.before_epoch()  # the", "self.before_epoch()  # the"),
+    ("ProgressCallback", "else: self.before_epoch()  # the", "pass  # the"),
     ("ProgressCallback", "if self.bars.bar: self.bars._move()", "pass"),
     ("ProgressCallback", "self.bars = self.recorder.logger = None", "pass"),
     ("ProgressCallback", "Learner.defaults = [TrainEvalCallback, Recorder, ProgressCallback]",
