@@ -2,8 +2,9 @@
 
 tests/mutants/NN_name.py lists wrong versions of the lesson's exported code: (exported name, text,
 wrong text). Each is put in place of the right one, and the lesson's `#| check` cells, with the
-cells that they build on, are run: one must fail.
+cells that they build on, are run: one must fail. `--every N` tries each N-th of a list.
 """
+import argparse
 import contextlib
 import importlib
 import io
@@ -27,7 +28,7 @@ from notebooks import ROOT, directive, lessons, module_of, read
 
 from exp import workbook
 
-SECONDS = 60        # for the checks of one wrong version
+SECONDS = 20        # for the checks of one wrong version
 AT_ONCE = 2         # processes
 
 
@@ -163,13 +164,13 @@ def changed(cell, wrong):
     return here, [cell.source.replace(right, new) for _, right, new in here]
 
 
-def report(stem):
-    "Every line to print for a lesson, and the complaints among them."
+def report(stem, every=1):
+    "Every line to print for a lesson, of each N-th wrong version; and the complaints among them."
     cells = needed_cells(read(next(p for p in lessons() if p.stem == stem)))
     module = sys.modules[stem] = types.ModuleType(stem)
     lines, complaints = [], list(unfit(stem, cells, listed(stem)))
     for i, cell in enumerate(cells):
-        here, sources = changed(cell, listed(stem))
+        here, sources = changed(cell, listed(stem)[::every])
         for mutant, noticed in zip(here, try_apart(module, cells[i:], sources)):
             right, wrong = (text.strip()[:40] for text in mutant[1:])
             result = f"caught by: {noticed[0]}" if noticed else "NOT CAUGHT"
@@ -184,9 +185,12 @@ def main():
     if "fork" not in multiprocessing.get_all_start_methods(): sys.exit("This needs fork.")
     os.environ["MPLBACKEND"] = "agg"
     torch.set_num_threads(1)
-    complaints, total = [], 0
-    for stem in [path.stem for only in sys.argv[1:] or [""] for path in lessons(only)]:
-        lines, wrong = report(stem)
+    parser = argparse.ArgumentParser()
+    parser.add_argument("lessons", nargs="*", default=[""])
+    parser.add_argument("--every", type=int, default=1)
+    given, complaints, total = parser.parse_args(), [], 0
+    for stem in [path.stem for only in given.lessons for path in lessons(only)]:
+        lines, wrong = report(stem, given.every)
         print("\n".join(lines), flush=True)
         complaints += wrong
         total += len(lines)

@@ -4,7 +4,8 @@ Tries the wrong versions that tools/mutate.py makes of each exported definition,
 in tests/mutants/, against the lesson's own checks; prints the score of each lesson and every wrong
 version that survived. A time-out counts as caught. Survivors that no promise tells apart from the
 right version are listed, with the reason, as EQUIVALENT in the lesson's file in tests/mutants/.
-Writes tests/mutants/scores.json and README's table of scores.
+Writes tests/mutants/scores.json and README's table of scores, unless a listed wrong version
+survived or a listed equivalent did not: then the lists are to be mended first.
 """
 import hashlib
 import json
@@ -81,7 +82,12 @@ def judged(path):
     unused = set(reasons) - {mutant[:1] + mutant[2:4] for mutant in equal}
     row = {"tried": tried, "caught": tried - len(missed), "equivalent": len(equal),
            "survived": len(left), "fingerprint": fingerprint(path)}
-    return row, left, [f"listed as equivalent, and caught or not there: {u}" for u in unused]
+    listed_sources = {source for cell in needed_cells(read(path))
+                      for source in changed(cell, listed(path.stem))[1]}
+    complaints = [f"listed as equivalent, and caught or not there: {u}" for u in unused]
+    complaints += [f"listed as wrong, and not caught: {mutant.name}: {mutant.wrong}"
+                   for mutant in left if mutant.source in listed_sources]
+    return row, left, complaints
 
 
 def score(row):
@@ -128,7 +134,7 @@ def main():
     for path in [path for only in sys.argv[1:] or [""] for path in lessons(only)]:
         start = time.perf_counter()
         row, left, complaints = judged(path)
-        save(path.stem, row)
+        if not complaints: save(path.stem, row)
         print(f"{path.stem:<24} tried {row['tried']:4}  caught {row['caught']:4}  equivalent "
               f"{row['equivalent']:3}  survived {row['survived']:3}  {percent(row):>7}  "
               f"{time.perf_counter() - start:4.0f} s")

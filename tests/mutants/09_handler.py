@@ -26,7 +26,7 @@ BATCH = "xb, yb = handler.on_batch_begin(xb, yb)\n        out"
 OUTPUT = "out = handler.on_loss_begin(model(xb))\n        loss, skip"
 LOSS = "loss, skip = handler.on_backward_begin(loss_func(out, yb))"
 VALID = "xb, yb = handler.on_batch_begin(xb, yb, train=False)"
-MEASURED = "mean.accumulate(SimpleNamespace(loss=loss, pred=out, yb=yb))"
+MEASURED = "mean.accumulate(SimpleNamespace(loss=loss, yb=yb))"
 SKIP = 'skip = data.valid_dl is None or handler.state["skip_validate"]'
 CAUGHT = """    except BaseException as failure:
         _despite(failure, handler.on_train_end, failure)

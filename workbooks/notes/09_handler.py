@@ -8,6 +8,8 @@ GIVEN = (
     "_NoBar",
 )
 ABOUT = {  # the check of a piece that stands in an earlier section
+    "a search ends at its last rate or with the explosion, and shows no table":
+        ("OneCycleScheduler", "LRFinder", "Learner"),
     "one cycle has, batch by batch, the rates and momenta of the closed form":
         ("OneCycleScheduler", "Learner"),
     "a cycle that cannot be planned is refused, and the momentum is put back once":
@@ -121,6 +123,9 @@ HINTS = {
     "SaveModelCallback.on_train_end": "saved is False again; was it True? the weights of the file",
 }
 SLIPS = {
+    "a search ends at its last rate or with the explosion, and shows no table":
+        "Is the number of rates counted exactly, and are both the epoch and the training ended? Is "
+        "the bar taken away? Does a phase that is the last one stay?",
     "a new handler has a new state, and has looked at everyone":
         "Are all keys of the table there, with None, False, 0 or nan as they begin? Is everyone "
         "looked at once, metrics as well as callbacks?",
