@@ -255,11 +255,15 @@ def _both(expected, came):
     large = all(t.startswith("tensor of") or t.endswith("...") for t in texts)
     if not large or type(expected) is not type(came): return texts
     if torch.is_tensor(came) and expected.shape != came.shape: return texts
+    if isinstance(came, (set, frozenset)):
+        return [f"{_text(own) if own else 'nothing'} besides {len(expected & came)} that both have"
+                for own in (expected - came, came - expected)]
+    if isinstance(came, dict): expected, came = expected.items(), came.items()
     try: place = _first(expected, came)
     except Exception: return texts
     if not torch.is_tensor(came):
-        return [f"{_text(side[place]) if place < len(side) else 'nothing'} in place {place} of "
-                f"{len(side)}" for side in (expected, came)]
+        return [f"{_text(list(side)[place]) if place < len(side) else 'nothing'} in place {place} "
+                f"of {len(side)}" for side in (expected, came)]
     return [f"{side[tuple(place)].item() + 0:.6g} at {place} of a {text}"
             for side, text in zip((expected, came), texts)]
 
