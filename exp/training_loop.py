@@ -242,7 +242,9 @@ class _Recording:
 
     def step_until(self, event):
         "A span for what the loop has done since the last event, or since a level began."
-        self.end(self.begin("step", _step_name(self.last, event), "the loop", self.last_end))
+        span = self.begin("step", _step_name(self.last, event), "the loop", self.last_end)
+        self.end(span)
+        self.last_end = span.end
 
 # %% ../nbs/11_training_loop.ipynb #0a85a604
 class _Timed:
@@ -266,7 +268,8 @@ class _Traced:
         recording = self._recording
         recording.step_until(event)
         listeners = [_Timed(cb, recording) for cb in self.listeners[self.training][event]]
-        span, recording.event = recording.begin("event", event), event
+        span = recording.begin("event", event, start=recording.last_end)
+        recording.event = event
         try: super().__call__(event, listeners)
         finally:
             recording.end(span)
