@@ -113,8 +113,9 @@ def state_of(learn):
 def test_exports():
     assert set(module.__all__) == {
         "EVENTS", "CancelTrainException", "CancelValidException", "Callback", "Learner",
-        "TrainEvalCallback", "Recorder", "ProgressCallback", "ParamScheduler", "LRFinder",
-        "GradientClip", "GradientAccumulation", "MixedPrecision", "Checkpoint", "synth_learner"}
+        "TrainEvalCallback", "Averages", "Recorder", "ProgressCallback", "ParamScheduler",
+        "LRFinder", "GradientClip", "GradientAccumulation", "MixedPrecision", "Checkpoint",
+        "synth_learner"}
     for name in ("fit_one_cycle", "lr_find", "validate", "get_preds", "predict", "no_bar", "save",
                  "load", "summary", "fit_flat_cos", "looking"):
         assert name not in module.__all__, "a patched method is no name of the module"

@@ -304,7 +304,7 @@ def test_a_learner_is_taken_with_its_methods(tmp_path):
     assert re.search(r"Learner +yours", said) and "yours as a whole" in said
     results = re.findall(r"rate ([\d.]{8})  loss ([\d.]{8})  accuracy ([\d.]{6})", said)
     assert len(results) == 2 and results[0] == results[1] and "bit for bit the same" in said
-    answer = "    averages = _Averages()\n"
+    answer = "    averages = Averages()\n"
     save_filled("10", tmp_path, "def validate", answer, '    todo("later")\n' + answer)
     said = milestone("milestone_3", tmp_path)
     assert "the course's, as these are missing: validate" in said

@@ -23,7 +23,7 @@ from exp.anneal import ParamScheduler
 from exp.callbacks import AvgStatsCallback, DataBunch, Learner
 from exp.callbacks import Runner as PlainRunner
 from exp.early_stopping import Runner
-from exp.learner import Callback, TrainEvalCallback, _Averages
+from exp.learner import Callback, TrainEvalCallback, Averages
 from exp.learner import Learner as WholeLearner
 from exp.learner import ParamScheduler as LearnerScheduler
 from exp.minibatch_training import Dataset, accuracy, get_dls
@@ -119,7 +119,7 @@ def scheduler(): return LearnerScheduler("lr", constant)
 
 
 LEARNERS = {  # name of a loop of lesson 10: what makes the options of its Learner
-    "Learner, averages only": lambda: {"default_cbs": False, "cbs": [TrainEvalCallback, _Averages]},
+    "Learner, averages only": lambda: {"default_cbs": False, "cbs": [TrainEvalCallback, Averages]},
     "Learner with its defaults": dict,
     "the same + its ParamScheduler": lambda: {"cbs": [scheduler()]},
     "the same + 100 silent callbacks": lambda: {

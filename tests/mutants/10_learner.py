@@ -10,7 +10,7 @@ DONE = "learn.epochs_done = learn.epoch + (learn.batch + 1) / self.n_batches"
 WHOLE = "if learn.complete: learn.stats = found = self.found"
 COLUMNS = '*valid, *["time"] * self.add_time])'
 NEW = "is_new = len(self.lrs) > max(self.ends, default=0)"
-SIZES = "values, n = [learn.loss], _n_samples(learn.yb) or _n_samples(learn.xb)"
+SIZES = "n = _n_samples(learn.yb) or _n_samples(learn.xb)\n        pred"
 POSITION = "min(learn.epochs_done / learn.n_epochs, 1.)"
 SMOOTH = "0.8 * self.losses[-1] + 0.2 * loss if self.losses else loss"
 LAST = "is_last = learn.batch + 1 == length_hint(learn.dl)"
@@ -124,13 +124,13 @@ MUTANTS = [
     ("TrainEvalCallback", "        if not learn.training: return\n        learn.n_iter += 1",
      "        learn.n_iter += 1"),
 
-    ("Recorder", SIZES, "values, n = [learn.loss], 1"),
-    ("Recorder", "if learn.loss is not None: self.averages[learn.training].accumulate(learn)",
+    ("Recorder", SIZES, "n = 1\n        pred"),
+    ("Averages", "if learn.loss is not None: self.averages[learn.training].accumulate(learn)",
      "self.averages[learn.training].accumulate(learn)"),
-    ("Recorder", '"Leave out the averages of a training pass that was cancelled."\n'
+    ("Averages", '"Leave out the averages of a training pass that was cancelled."\n'
                  "        self.averages[True].reset()",
      '"Leave out the averages of a training pass that was cancelled."'),
-    ("Recorder", '"Leave out the averages of a validation pass that was cancelled."\n'
+    ("Averages", '"Leave out the averages of a validation pass that was cancelled."\n'
                  "        self.averages[False].reset()",
      '"Leave out the averages of a validation pass that was cancelled."'),
     ("Recorder", WHOLE, "learn.stats = found = self.found"),
