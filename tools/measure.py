@@ -23,7 +23,7 @@ from exp.anneal import ParamScheduler
 from exp.callbacks import AvgStatsCallback, DataBunch, Learner
 from exp.callbacks import Runner as PlainRunner
 from exp.early_stopping import Runner
-from exp.learner import Callback, TrainEvalCallback, Averages
+from exp.learner import Averages, Callback, TrainEvalCallback
 from exp.learner import Learner as WholeLearner
 from exp.learner import ParamScheduler as LearnerScheduler
 from exp.minibatch_training import Dataset, accuracy, get_dls
