@@ -745,8 +745,8 @@ class _Watches(LearnerCallback):
     order = 10
 
     def __init__(self, learn,
-                 monitor:str="valid_loss",  # or the name of a metric; losses and errors should fall
-                 min_delta:float=0.,        # better is what is so by more than this
+                 monitor:str,      # "valid_loss" or a metric's name; losses and errors should fall
+                 min_delta:float,  # better is what is so by more than this
                  ):
         super().__init__(learn)
         self.monitor, self.min_delta = monitor, min_delta

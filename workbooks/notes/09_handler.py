@@ -215,6 +215,8 @@ SLIPS = {
     "watching stops when patience is over, and the best weights come back":
         "Which way is better, and by more than min_delta? Does an epoch without a number count for "
         "nothing? Is loaded what this training has saved, and nothing else?",
+    "without a number nothing is judged, and nothing comes back":
+        "What is the number of an epoch without validation? Whose file would be loaded?",
 }
 OBJECTIVES = [
     "Students can say why a value that a callback is to change must come back to the loop, and "
