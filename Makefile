@@ -3,9 +3,9 @@
 PYTHON ?= python3
 L ?=
 
-.PHONY: run test lab refresh links lock measure mutants workbooks workbook
+.PHONY: run test lab refresh links lock bench mutants workbooks workbook
 
-run test lab refresh links lock measure mutants workbooks workbook:
+run test lab refresh links lock bench mutants workbooks workbook:
 	@$(PYTHON) tools/course.py $@ $(L)
 
 # Answer the checks of a saved workbook, or of a folder of them: make workbook-check FILE=path

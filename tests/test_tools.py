@@ -126,26 +126,23 @@ def test_without_an_address_the_set_up_cell_says_what_to_do():
 
 
 def test_an_environment_that_is_up_to_date_is_left_alone(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(course, "STAMP", tmp_path / "installed")
-    (tmp_path / "installed").write_text(course.fingerprint())
+    (tmp_path / "installed").write_text(course.fingerprint("constraints.txt"))
     monkeypatch.setattr(course.venv, "create", lambda *_, **__: pytest.fail("it was made again"))
-    course.set_up()
+    course.set_up(tmp_path)
     assert capsys.readouterr().out == ""
 
 
 def test_a_failed_installation_is_tried_again_next_time(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(course, "STAMP", tmp_path / "installed")
     monkeypatch.setattr(course.venv, "create", lambda *_, **__: None)
     failed = subprocess.CompletedProcess([], 1)
     monkeypatch.setattr(course.subprocess, "run", lambda *_, **__: failed)
-    with pytest.raises(SystemExit, match="installation failed"): course.set_up()
+    with pytest.raises(SystemExit, match="installation failed"): course.set_up(tmp_path)
     assert not (tmp_path / "installed").exists()
 
 
 def test_an_old_python_is_refused_before_anything_is_written(tmp_path, monkeypatch):
-    monkeypatch.setattr(course, "STAMP", tmp_path / "installed")
     monkeypatch.setattr(course.sys, "version_info", (3, 9, 1))
-    with pytest.raises(SystemExit, match="3.10 or newer and this is 3.9.1"): course.set_up()
+    with pytest.raises(SystemExit, match="3.10 or newer and this is 3.9.1"): course.set_up(tmp_path)
     assert not list(tmp_path.iterdir())
 
 

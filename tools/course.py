@@ -14,7 +14,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
-STAMP = VENV / "installed"
+BENCH_VENV = ROOT / ".venv-bench"
 PINNED = not os.environ.get("EXP_UNPINNED")
 
 
@@ -30,10 +30,9 @@ def python(folder=VENV):
     return folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 
 
-def fingerprint():
+def fingerprint(*files):
     "A text that changes whenever the environment has to be made again."
-    files = ["settings.ini", "setup.py", "constraints.txt"]
-    content = b"".join((ROOT / f).read_bytes() for f in files)
+    content = b"".join((ROOT / f).read_bytes() for f in ["settings.ini", "setup.py", *files])
     return f"{sys.version} pinned={PINNED} {hashlib.sha256(content).hexdigest()}"
 
 
@@ -46,24 +45,28 @@ def check_python():
                  "Name another one: make PYTHON=python3.12 run")
 
 
-def set_up():
-    "Make `.venv` with everything the course needs; nothing when it is up to date."
-    if STAMP.exists() and STAMP.read_text() == fingerprint(): return
+def set_up(folder=VENV, pins="constraints.txt", wanted=("-e", ".[dev]"), files=(), alone=()):
+    """Make an environment with everything that is wanted, and what is wanted `alone` without its
+    dependencies; nothing when it is up to date.
+    """
+    stamp, current = folder / "installed", fingerprint(pins, *files)
+    if stamp.exists() and stamp.read_text() == current: return
     check_python()
-    print("Setting up .venv (once; a few minutes, most of it for torch) ...", flush=True)
-    STAMP.unlink(missing_ok=True)
-    venv.create(VENV, with_pip=True, clear=True)
-    pins = ["-c", "constraints.txt"] if PINNED else ["--upgrade"]
-    install = [python(), "-m", "pip", "install", "-q", "--disable-pip-version-check", *pins]
-    if subprocess.run([*install, "-e", ".[dev]"], cwd=ROOT).returncode:
-        sys.exit("The installation failed; pip's message is above. Nothing else was changed: "
-                 "call the same command again once it is mended.")
-    STAMP.write_text(fingerprint())
+    print(f"Setting up {folder.name} (once; a few minutes, most of it for torch) ...", flush=True)
+    stamp.unlink(missing_ok=True)
+    venv.create(folder, with_pip=True, clear=True)
+    pinned = ["-c", pins] if PINNED else ["--upgrade"]
+    install = [python(folder), "-m", "pip", "install", "-q", "--disable-pip-version-check", *pinned]
+    for what in [wanted, ["--no-deps", *alone]] if alone else [wanted]:
+        if subprocess.run([*install, *what], cwd=ROOT).returncode:
+            sys.exit("The installation failed; pip's message is above. Nothing else was changed: "
+                     "call the same command again once it is mended.")
+    stamp.write_text(current)
 
 
-def call(*command):
+def call(*command, folder=VENV):
     "Run one of the environment's programs in the project's folder; stop when it fails."
-    status = subprocess.run([python(), *map(str, command)], cwd=ROOT).returncode
+    status = subprocess.run([python(folder), *map(str, command)], cwd=ROOT).returncode
     if status: sys.exit(status)
 
 
@@ -99,6 +102,16 @@ def make_workbooks(*lesson):
     if hasattr(os, "fork"): call("tools/teaching.py", *lesson)
 
 
+def bench():
+    "The benchmark, in an environment of its own; QUICK=1 leaves out the other libraries."
+    if os.environ.get("QUICK"):
+        set_up()
+        return call("bench/bench.py", "--quick")
+    needs = "bench/requirements.txt"
+    set_up(BENCH_VENV, "bench/constraints.txt", ("-e", ".", "-r", needs), (needs,), ("fastai",))
+    call("bench/bench.py", folder=BENCH_VENV)
+
+
 def write_links():
     "Whatever is derived from the lessons' headers, and the page of all callbacks."
     call("tools/links.py")
@@ -117,12 +130,12 @@ def main():
         "workbook": lambda: make_workbooks(*argument),
         "workbook-check": lambda: call("tools/grade.py", *argument),
         "lock": lambda: call("tools/lock.py"),
-        "measure": lambda: call("tools/measure.py"),
+        "bench": bench,
         "mutants": lambda: call("tools/score.py", *argument),
     }
     if command not in commands:
         sys.exit(f"Unknown command {command!r}; there are: {', '.join(commands)}.")
-    set_up()
+    if command != "bench": set_up()
     commands[command]()
 
 
