@@ -152,6 +152,16 @@ HINTS = {
     "synth_learner": "a generator of its own for x, noise and weights; batches; then a Learner",
 }
 SLIPS = {
+    "batches go where the model is, and a new Learner is at its beginning":
+        "Whose device counts? Is a batch that is there already left as it is?",
+    "each epoch has its own time, and averages alone find both passes":
+        "Does the clock start in before_epoch, too? Are the metrics averaged in training?",
+    "a schedule is asked once for each training batch, and must fit every group from the start":
+        "Are all groups asked for the name, before anything begins? Is a position never above 1?",
+    "files leave the optimizer that is there, and hold what is no tensor as well":
+        "Is an optimizer made only where there is none and one is wanted?",
+    "a device's random numbers are kept where it is, and put back where it is":
+        "Kept if there is a device; put back if there is one and the file has its numbers?",
     "the exception that reaches farther goes on, over five levels, and no error is lost":
         "Is the order that of _CANCELS, and does an error among equals stand back with a warning?",
     "batches of every form are mapped, split, handed over and counted":
@@ -244,7 +254,7 @@ SLIPS = {
         "Are the shapes compared before anything is loaded, and the weights loaded last?",
     "all random numbers go on from a file as they would have, those of loaders included":
         "Are the samplers' generators found too, and each only once?",
-    "a fit that is broken off goes on bit for bit; files are written when they should":
+    "a fit that is broken off goes on bit for bit; files are written when they should be":
         "Whole epochs only; the next epoch's number; and what waits is written in after_fit.",
     "files of other fits are refused, and a callback's own state goes on":
         "Is the number of epochs compared, and does each callback get its own state?",

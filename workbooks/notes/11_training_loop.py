@@ -153,8 +153,6 @@ COMMON = [
      ("return id(value), version, repr(value.sum().item())", "return id(value)")),
     ("the model is put back, and the random numbers go on from where the trace left them",
      ("        _set_random_state(learn, random_state)\n", "")),
-    ("the callbacks themselves run in the trace, not copies, and the record is overwritten",
-     ("{id(cb): copy.copy(cb) for", "{id(cb): cb for")),
     ("a callback's time is counted for it and for the event around it",
      ('            if span.kind == "callback": parts["the loop"] -= seconds',
       '            if span.kind == "callback": parts["the loop"] -= 0.')),
