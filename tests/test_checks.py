@@ -45,7 +45,8 @@ def test_checks_notice_wrong_versions(path):
     with ProcessPoolExecutor(1, mp_context=fork) as pool:
         printed, status = pool.submit(told, path.stem, 5 if is_scored else 1).result()
     assert status == 0, printed.partition("wrong versions tried")[2]
-    assert "caught by" in printed and "complaints: 0" in printed
+    assert "complaints: 0" in printed
+    assert "caught by" in printed or not mutants.listed(path.stem), "a lesson may define nothing"
 
 
 def cell(source): return types.SimpleNamespace(cell_type="code", source=source)
