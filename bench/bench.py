@@ -107,7 +107,7 @@ def prepared(loops, width, batches):
 def cost(loops, quick, device=CPU):
     "Time of an epoch of each competitor, against both loops written by hand."
     n = 64 if quick else 1024
-    times = turns(prepared(loops, 50, digits(n, device)), 3 if quick else 15, device)
+    times = turns(prepared(loops, 50, digits(n, device)), 3 if quick else 9, device)
     found = against(times, REFERENCE)
     for name, row in found.items():
         row["to lean"] = ratios(times, name, LEAN)["ratio"]
@@ -127,7 +127,7 @@ def widths(loops, quick):
     found = {}
     for width in WIDTHS[::4] if quick else WIDTHS:
         epochs = prepared(loops, width, digits(32 if quick else 128))
-        found[width] = against(turns(epochs, 2 if quick else 7), REFERENCE)
+        found[width] = against(turns(epochs, 2 if quick else 5), REFERENCE)
     return found
 
 
@@ -143,7 +143,7 @@ def callbacks(quick):
     made = {f"{n} to {what}": listening(n, events) for n in (0, 10, 100)
             for what, events in [("nothing", ()), ("every event", EVENTS)]}
     epochs = {name: learner(mlp(), batches, cbs) for name, cbs in made.items()}
-    return against(turns(epochs, 2 if quick else 9), "0 to nothing")
+    return against(turns(epochs, 2 if quick else 5), "0 to nothing")
 
 
 def data(quick):
@@ -159,7 +159,7 @@ def data(quick):
     epochs = {"slices by hand": lambda: [len(xb) for xb, _ in slices()],
               "get_dls": lambda: [len(xb) for xb, _ in ours],
               "DataLoader, plain": lambda: [len(xb) for xb, _ in plain]}
-    return against(turns(epochs, 2 if quick else 7), "slices by hand")
+    return against(turns(epochs, 2 if quick else 5), "slices by hand")
 
 
 def memory(quick):
@@ -186,7 +186,7 @@ def imports(quick):
 
     def importing(module): subprocess.run([sys.executable, "-c", f"import {module}"], check=True)
     actions = {module: partial(importing, module) for module in ["torch", *modules]}
-    return against(turns(actions, 2 if quick else 3), "torch")
+    return against(turns(actions, 2), "torch")
 
 
 class Reached(Exception):
@@ -231,7 +231,8 @@ def learner_until(goal, model, data, n_epochs, lr):
 def to_97(quick):
     "Time until 97 % of the validation set are right, against the same written by hand."
     found, sets = {}, ["digits"]
-    if not quick and os.environ.get("EXP_DATA_DIR"): sets.append("mnist")
+    files = Path(os.environ.get("EXP_DATA_DIR", ".")) / "mnist" / "train-images-idx3-ubyte.gz"
+    if files.exists() and not quick: sets.append("mnist")
     for name in sets:
         x, y, x_valid, y_valid = get_data(name)
         mean, std = x.mean(), x.std()
@@ -371,10 +372,14 @@ def main():
     quick = parser.parse_args().quick
     torch.set_num_threads(1)
     loops = OURS if quick else OURS | PEERS
-    found = {"machine": machine(), "cost": cost(loops, quick), "gpu": cost_on_gpu(loops, quick),
-             "widths": widths(loops, quick), "callbacks": callbacks(quick), "data": data(quick),
-             "memory": memory(quick), "imports": imports(quick), "97": to_97(quick),
-             "matmul": matmul(quick)}
+    parts = {"cost": partial(cost, loops), "gpu": partial(cost_on_gpu, loops),
+             "widths": partial(widths, loops), "callbacks": callbacks, "data": data,
+             "97": to_97, "matmul": matmul, "memory": memory, "imports": imports}
+    found = {"machine": machine()}
+    for name, measure in parts.items():
+        start = time.perf_counter()
+        found[name] = measure(quick)
+        print(f"{name}: {time.perf_counter() - start:.0f} s", file=sys.stderr)
     print(shown(found))
     if quick: return
     RESULTS.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")

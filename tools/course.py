@@ -90,10 +90,10 @@ def test():
     ]:
         print(f"\n== {title}", flush=True)
         call(*command)
-    print("\n== behaviour, and beside it the workbooks", flush=True)
-    workbooks = ["tests/test_workbooks.py", "tests/test_workbook.py", "tests/test_grade.py"]
-    others = [f"--ignore={path}" for path in ["tests/test_house.py", *workbooks]]
-    side_by_side(["-m", "pytest", *others], ["-m", "pytest", *workbooks])
+    print("\n== behaviour, and beside it workbooks, checks and benchmark", flush=True)
+    beside = ["tests/test_workbooks.py", "tests/test_checks.py", "tests/test_bench.py"]
+    others = [f"--ignore={path}" for path in ["tests/test_house.py", *beside]]
+    side_by_side(["-m", "pytest", *others], ["-m", "pytest", *beside])
 
 
 def make_workbooks(*lesson):
