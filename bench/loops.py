@@ -27,7 +27,6 @@ def accuracy(pred, yb): return (pred.argmax(1) == yb).float().mean()
 class Batches(list):
     "A list of batches that no library takes for a list of loaders; `device` is for fastai."
     device = torch.device("cpu")
-    def __iter__(self): return super().__iter__()
 
 
 # Written by hand
