@@ -11,6 +11,7 @@ import io
 import json
 import os
 import platform
+import random
 import re
 import statistics
 import subprocess
@@ -50,13 +51,13 @@ def waited(device):
 
 
 def turns(actions, rounds, device=CPU):
-    "Seconds of each action, `rounds` times, taking turns after one turn that does not count."
-    times = {name: [] for name in actions}
+    "Seconds of each action, `rounds` times; the first turn does not count, and orders vary."
+    times, orders = {name: [] for name in actions}, random.Random(0)
     for i in range(rounds + 1):
         gc.collect()
-        for name, action in actions.items():
+        for name in orders.sample(list(actions), len(actions)):
             start = waited(device)
-            action()
+            actions[name]()
             if i: times[name].append(waited(device) - start)
     return times
 
@@ -107,7 +108,7 @@ def prepared(loops, width, batches):
 def cost(loops, quick, device=CPU):
     "Time of an epoch of each competitor, against both loops written by hand."
     n = 64 if quick else 1024
-    times = turns(prepared(loops, 50, digits(n, device)), 3 if quick else 9, device)
+    times = turns(prepared(loops, 50, digits(n, device)), 3 if quick else 21, device)
     found = against(times, REFERENCE)
     for name, row in found.items():
         row["to lean"] = ratios(times, name, LEAN)["ratio"]
@@ -127,7 +128,7 @@ def widths(loops, quick):
     found = {}
     for width in WIDTHS[::4] if quick else WIDTHS:
         epochs = prepared(loops, width, digits(32 if quick else 128))
-        found[width] = against(turns(epochs, 2 if quick else 5), REFERENCE)
+        found[width] = against(turns(epochs, 2 if quick else 11), REFERENCE)
     return found
 
 
@@ -143,7 +144,7 @@ def callbacks(quick):
     made = {f"{n} to {what}": listening(n, events) for n in (0, 10, 100)
             for what, events in [("nothing", ()), ("every event", EVENTS)]}
     epochs = {name: learner(mlp(), batches, cbs) for name, cbs in made.items()}
-    return against(turns(epochs, 2 if quick else 5), "0 to nothing")
+    return against(turns(epochs, 2 if quick else 15), "0 to nothing")
 
 
 def data(quick):
@@ -159,7 +160,7 @@ def data(quick):
     epochs = {"slices by hand": lambda: [len(xb) for xb, _ in slices()],
               "get_dls": lambda: [len(xb) for xb, _ in ours],
               "DataLoader, plain": lambda: [len(xb) for xb, _ in plain]}
-    return against(turns(epochs, 2 if quick else 5), "slices by hand")
+    return against(turns(epochs, 2 if quick else 11), "slices by hand")
 
 
 def memory(quick):
@@ -167,7 +168,7 @@ def memory(quick):
     first, more = (100, 300) if quick else (1_000, 100_000)
     def held(make, n):
         batches = Batches([(torch.ones(2, 2), torch.zeros(2, dtype=torch.long))] * n)
-        epoch = make(mlp(2, 2, 2), batches)
+        epoch = make(nn.Linear(2, 2), batches)
         gc.collect()
         tracemalloc.start()
         epoch()

@@ -43,7 +43,7 @@ def test_checks_notice_wrong_versions(path):
     mutants.warm_up()
     fork = multiprocessing.get_context("fork")  # a process for each lesson, and nothing to import
     with ProcessPoolExecutor(1, mp_context=fork) as pool:
-        printed, status = pool.submit(told, path.stem, 5 if is_scored else 1).result()
+        printed, status = pool.submit(told, path.stem, 10 if is_scored else 1).result()
     assert status == 0, printed.partition("wrong versions tried")[2]
     assert "complaints: 0" in printed
     assert "caught by" in printed or not mutants.listed(path.stem), "a lesson may define nothing"

@@ -145,10 +145,20 @@ def executed(notebook, folder):
     return notebook
 
 
+@pytest.fixture(scope="module")
+def empty(made):
+    "{lesson: its empty workbook after a run}, all in one kernel, which forgets names between them."
+    pages = {stem: nbformat.from_dict(page) for stem, (page, _) in made.items()}
+    together = nbformat.v4.new_notebook()
+    for page in pages.values():
+        together.cells += [nbformat.v4.new_code_cell("%reset -f"), *page.cells]
+    executed(together, workbooks.WORKBOOKS)
+    return pages
+
+
 @each_lesson
-def test_an_empty_workbook_runs_and_says_what_is_not_written(path, made):
-    notebook = executed(nbformat.from_dict(made[path.stem][0]), workbooks.WORKBOOKS)
-    checks = 0
+def test_an_empty_workbook_runs_and_says_what_is_not_written(path, made, empty):
+    notebook, checks = empty[path.stem], 0
     for cell in notebook.cells:
         if cell.cell_type != "code": continue
         kinds = {output.output_type for output in cell.outputs}
