@@ -187,7 +187,7 @@ def imports(quick):
 
     def importing(module): subprocess.run([sys.executable, "-c", f"import {module}"], check=True)
     actions = {module: partial(importing, module) for module in ["torch", *modules]}
-    return against(turns(actions, 2), "torch")
+    return against(turns(actions, 2 if quick else 5), "torch")
 
 
 class Reached(Exception):
