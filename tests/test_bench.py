@@ -81,8 +81,11 @@ def test_ratios_are_taken_within_each_turn():
     times = {"a": [1., 10., 100.], "b": [2., 20., 200.]}
     assert bench.ratios(times, "b", "a") == {"ratio": 2., "low": 2., "high": 2.}
     calls = []
-    timed = bench.turns({name: lambda name=name: calls.append(name) for name in "xy"}, 2)
-    assert calls == list("xyxyxy") and [len(seconds) for seconds in timed.values()] == [2, 2]
+    timed = bench.turns({name: lambda name=name: calls.append(name) for name in "xyz"}, 9)
+    turns = ["".join(calls[i:i + 3]) for i in range(0, len(calls), 3)]
+    assert len(turns) == 10 and {"".join(sorted(turn)) for turn in turns} == {"xyz"}
+    assert len(set(turns)) > 2, "not always the same one after another"
+    assert [*timed] == [*"xyz"] and [len(seconds) for seconds in timed.values()] == [9] * 3
 
 
 def test_readme_has_the_table_of_the_last_whole_run():
