@@ -152,7 +152,7 @@ def empty(made):
     together = nbformat.v4.new_notebook()
     for page in pages.values():
         together.cells += [nbformat.v4.new_code_cell("%reset -f"), *page.cells]
-    executed(together, workbooks.WORKBOOKS)
+    executed(together, workbooks.WORKBOOKS)  # each cell is filled where it is
     return pages
 
 

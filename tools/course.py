@@ -90,7 +90,7 @@ def test():
     ]:
         print(f"\n== {title}", flush=True)
         call(*command)
-    print("\n== behaviour, and beside it workbooks, checks and benchmark", flush=True)
+    print("\n== behaviour, and beside it workbooks, checks, benchmark and tools", flush=True)
     beside = [f"tests/test_{name}.py" for name in ("workbooks", "checks", "bench", "tools")]
     others = [f"--ignore={path}" for path in ["tests/test_house.py", *beside]]
     side_by_side(["-m", "pytest", *others], ["-m", "pytest", *beside])
